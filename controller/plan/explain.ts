@@ -1,0 +1,91 @@
+/** The plan as people read it: text for a terminal, Markdown for a review, JSON for programs. The same words everywhere. */
+import type { Action, FieldChange, Plan } from './types.ts';
+
+const VERBS = {
+  deploy: 'deploy',
+  rollback: 'roll back',
+  retry: 'retry',
+  heal: 'heal',
+  remove: 'remove',
+  adopt: 'adopt',
+  withdraw: 'withdraw',
+  hold: 'hold',
+  blocked: 'blocked',
+} as const satisfies Record<Action['kind'], string>;
+
+/** One line for one action, for audit rows and lists. */
+export function summarize(action: Action): string {
+  const where = action.node === null ? '' : ` on ${action.node}/${action.prefix ?? '?'}`;
+  const versions = action.from === action.to || action.to === null ? (action.from ?? '') : action.from === null ? action.to : `${action.from} → ${action.to}`;
+  return `${VERBS[action.kind]} ${action.deployment}${versions === '' ? '' : ` ${versions}`}${where}: ${action.reason}`;
+}
+
+function change(item: FieldChange): string {
+  if (item.from === null) return `${item.image}  ${item.path}: ${item.to ?? ''}`;
+  if (item.to === null) return `${item.image}  ${item.path}: ${item.from} is removed`;
+  return `${item.image}  ${item.path}: ${item.from} → ${item.to}`;
+}
+
+function details(action: Action): string[] {
+  const lines = action.changes.map((item) => `change    ${change(item)}`);
+  for (const choice of action.strategies) lines.push(`strategy  ${choice.image}: ${choice.strategy} (${choice.reason})`);
+  for (const status of action.statusChanges) lines.push(`status    ${status.version}: ${status.from ?? 'new'} → ${status.to} (${status.reason})`);
+  if (action.waitsFor.length > 0) lines.push(`waits for ${action.waitsFor.join(', ')}`);
+  if (action.adoptsFrom !== null) lines.push(`adopts    the target of ${action.adoptsFrom} (R10)`);
+  if (action.supersedes !== null) lines.push('supersedes the attempt under way (R21)');
+  if (action.kind === 'remove') lines.push(action.removesVolumes ? 'volumes   are removed too' : 'volumes   stay');
+  return lines;
+}
+
+/** Text for a terminal; no colours. `basis` says what the plan was compared with. */
+export function planAsText(plan: Plan, basis: string): string {
+  const lines = [`Plan for team ${plan.team} at ${plan.commit.slice(0, 12)} (${basis})`, ''];
+  if (plan.actions.length === 0) lines.push('Nothing to do: what is recorded matches Git.');
+  for (const action of plan.actions) {
+    lines.push(summarize(action));
+    for (const detail of details(action)) lines.push(`    ${detail}`);
+  }
+  for (const note of plan.notes) lines.push(`note: ${note}`);
+  for (const item of plan.problems) {
+    lines.push(`${item.file === '' ? '' : `${item.file}:${item.line}:${item.column}  `}${item.severity} ${item.code}: ${item.message}`, `    ${item.hint}`);
+  }
+  lines.push('', `${plan.actions.length} ${plan.actions.length === 1 ? 'action' : 'actions'}, ${plan.problems.length} ${plan.problems.length === 1 ? 'problem' : 'problems'}, plan hash ${plan.hash.slice(0, 12)}`);
+  return lines.join('\n');
+}
+
+/** Markdown for a pull request or a page; everything that comes from a manifest is in code spans. */
+export function planAsMarkdown(plan: Plan, basis: string): string {
+  const lines = [`### Plan for \`${plan.team}\` at \`${plan.commit.slice(0, 12)}\``, '', `Compared with ${basis}. Plan hash \`${plan.hash.slice(0, 12)}\`.`, ''];
+  if (plan.actions.length === 0) lines.push('Nothing to do: what is recorded matches Git.');
+  else {
+    lines.push('| action | deployment | target | version | why |', '|---|---|---|---|---|');
+    for (const action of plan.actions) {
+      const version = action.from === action.to ? (action.to ?? '') : `${action.from ?? 'nothing'} → ${action.to ?? 'nothing'}`;
+      lines.push(`| ${VERBS[action.kind]} | ${code(action.deployment)} | ${code(`${action.node ?? '?'}/${action.prefix ?? '?'}`)} | ${code(version)} | ${escapeCell(action.reason)} |`);
+    }
+    for (const action of plan.actions) {
+      const list = details(action);
+      if (list.length > 0) lines.push('', `**${code(action.deployment)}**`, '', ...list.map((detail) => `- ${code(detail)}`));
+    }
+  }
+  if (plan.notes.length > 0) lines.push('', ...plan.notes.map((note) => `> ${escapeCell(note)}`));
+  if (plan.problems.length > 0) {
+    lines.push('', '| problem | place | message | hint |', '|---|---|---|---|');
+    for (const item of plan.problems) lines.push(`| ${item.code} | ${code(`${item.file}:${item.line}:${item.column}`)} | ${escapeCell(item.message)} | ${escapeCell(item.hint)} |`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** JSON for programs: the plan as it is, with its basis. */
+export function planAsJson(plan: Plan, basis: string): string {
+  return `${JSON.stringify({ ...plan, basis }, null, 2)}\n`;
+}
+
+function code(text: string): string {
+  const fence = text.includes('`') ? '``' : '`';
+  return `${fence}${text.replaceAll('|', '\\|').replaceAll('\n', ' ')}${fence}`;
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('\n', ' ').replaceAll(/[|<>`*_[\]\\]/g, (character) => `\\${character}`);
+}
