@@ -45,7 +45,7 @@ export function silentLogger(): Logger {
 function prettyLine(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
   const fields = Object.entries(rest).map(([key, value]) => `${key}=${prettyValue(value)}`);
-  return [String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg ?? '', ...fields].join(' ').trimEnd() + '\n';
+  return [String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), typeof msg === 'string' ? msg : '', ...fields].join(' ').trimEnd() + '\n';
 }
 
 function prettyValue(value: unknown): string {

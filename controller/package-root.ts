@@ -18,7 +18,7 @@ function locate(): { readonly root: string; readonly version: string } {
     if (existsSync(file)) {
       const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
       if (manifest.name === 'tagboat') {
-        found = { root: directory, version: String(manifest.version ?? '0.0.0') };
+        found = { root: directory, version: typeof manifest.version === 'string' ? manifest.version : '0.0.0' };
         return found;
       }
     }

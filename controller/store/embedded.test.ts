@@ -11,6 +11,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TagboatError } from '../errors.ts';
 import { sleepUntil } from '../testing/sleep-until.ts';
+import { keepEmbeddedDatabase } from './embedded-keeper.ts';
 import { startEmbeddedDatabase } from './embedded.ts';
 import type { EmbeddedDatabase } from './embedded.ts';
 import { processIdentity } from './embedded-process.ts';
@@ -172,6 +173,25 @@ test('a server that cannot start says why', async () => {
   } finally {
     await rm(broken, { recursive: true, force: true });
   }
+});
+
+test('a kept server that is killed comes back under the same URL', async () => {
+  const kept = await keepEmbeddedDatabase({ directory });
+  try {
+    const first = kept.pid();
+    process.kill(first, 'SIGKILL');
+    await sleepUntil(() => kept.pid() !== first, { what: 'the new server' });
+    assert.equal(await query(kept.url, 'select max(id) as id from kept'), [{ id: 4 }]);
+  } finally {
+    await kept.stop();
+  }
+  assert.is(await isAlive(kept.pid()), false);
+  const again = await keepEmbeddedDatabase({ directory });
+  process.kill(again.pid(), 'SIGKILL');
+  await sleepUntil(async () => !(await isAlive(again.pid())), { what: 'the server to die' });
+  await again.stop(); // while it is being started anew
+  assert.is(await isAlive(again.pid()), false);
+  await start(); // the directory is free again
 });
 
 test('a long path works', async () => {

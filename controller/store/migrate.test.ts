@@ -61,7 +61,7 @@ test('a changed file and a newer database are refused', async () => {
 test('a migration that fails half-way leaves nothing behind', async () => {
   const { url } = await empty();
   const bad = file(1, 'create table a (id int); select 1 / 0;');
-  assert.match(await codeOf(migrate({ url, migrations: [bad] })), 'division by zero');
+  assert.match(await migrate({ url, migrations: [bad] }).then(() => 'applied', String), 'division by zero');
   assert.equal(await query(url, `select to_regclass('a') as a, (select count(*)::int from schema_migrations) as n`), [{ a: null, n: 0 }]);
 });
 

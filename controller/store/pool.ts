@@ -10,8 +10,6 @@ import type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection, I
 import { withRetry } from './retry.ts';
 import type { RetryOptions } from './retry.ts';
 
-export type { CommonQueryMethods, DatabasePool, DatabaseTransactionConnection } from 'slonik';
-
 export interface StorePoolOptions {
   /** `postgres://user:password@host:port/database`; a Unix socket is `…@%2Fdirectory:5432/…`. */
   readonly url: string;

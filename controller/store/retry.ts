@@ -30,7 +30,7 @@ export function isConnectionLoss(error: unknown): boolean {
     if (one instanceof BackendTerminatedError || one instanceof BackendTerminatedUnexpectedlyError) return true;
     const code: unknown = 'code' in one ? one.code : undefined;
     const connecting = 'syscall' in one && one.syscall === 'connect'; // a Unix socket that is not there (yet): ENOENT
-    if (typeof code === 'string') return connecting || CODES.has(code) || code.startsWith('08');
+    if (typeof code === 'string' && (connecting || CODES.has(code) || /^08\w{3}$/.test(code))) return true;
     if (MESSAGES.test(one.message)) return true;
     if (one instanceof AggregateError && one.errors.length > 0) return one.errors.every(isConnectionLoss); // several addresses of one host
     if (one instanceof ConnectionError && one.cause === undefined) return true;
