@@ -176,6 +176,8 @@ create table record (
   spec           jsonb not null,
   spec_hash      text not null,
   overrides_hash text not null,
+  -- The version's own part of that content with the commit it was read at: what a success freezes (R8).
+  version_content jsonb not null,
   -- … and of the last success, with the digests that ran; null before it.
   good_spec      jsonb,
   good_spec_hash text,

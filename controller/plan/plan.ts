@@ -16,21 +16,17 @@ import { targetKey } from './types.ts';
 export const MAX_HEALS = 3;
 
 /**
- * Plans everything in `desired` and every recorded target given. A caller that plans only what changed passes only
- * those deployments and their targets (and those they depend on) — the result for each is the same.
+ * Plans every deployment and every recorded target, or with `only` those deployments: cost follows the change. For them
+ * `recorded` must hold their targets, the targets that they claim and those of the deployments that they depend on; the
+ * actions are then the same as in a plan of everything.
  */
-export function plan(desired: Desired, recorded: Recorded, observed: Observed): Plan {
+export function plan(desired: Desired, recorded: Recorded, observed: Observed, only?: ReadonlySet<string>): Plan {
   const actions: Action[] = [];
   const problems: Problem[] = [];
   const notes: string[] = [];
-  const owned = new Map<string, RecordedTarget[]>();
-  for (const target of recorded.targets.values()) {
-    const list = owned.get(target.deployment);
-    if (list) list.push(target);
-    else owned.set(target.deployment, [target]);
-  }
+  const names = (all: ReadonlyMap<string, unknown>): string[] => (only === undefined ? [...all.keys()] : [...only].filter((name) => all.has(name))).sort();
 
-  for (const name of [...desired.blocked.keys()].sort()) {
+  for (const name of names(desired.blocked)) {
     const blocked = desired.blocked.get(name)!;
     const first = blocked.problems[0];
     actions.push({
@@ -43,7 +39,7 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed): 
     });
   }
 
-  for (const name of [...desired.deployments.keys()].sort()) {
+  for (const name of names(desired.deployments)) {
     const wanted = desired.deployments.get(name)!;
     const key = targetKey(wanted.node, wanted.prefix);
     const target = recorded.targets.get(key);
@@ -52,9 +48,12 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed): 
     noteNode(wanted.node, key, action, observed, notes);
   }
 
+  const claimed = new Set<TargetKey>();
+  for (const wanted of desired.deployments.values()) claimed.add(targetKey(wanted.node, wanted.prefix));
   for (const key of [...recorded.targets.keys()].sort()) {
     const target = recorded.targets.get(key)!;
-    const action = planOrphan(key, target, desired, recorded);
+    if (claimed.has(key) || desired.blocked.has(target.deployment) || (only !== undefined && !only.has(target.deployment))) continue;
+    const action = planOrphan(target, desired, recorded);
     if (action) actions.push(action);
   }
 
@@ -89,9 +88,10 @@ function planDeployment(
   const open = target?.openAttempt ?? null;
 
   if (target && isLive(wanted, target)) {
-    if (open && open.kind !== 'heal' && open.recordId !== target.liveRecordId) {
-      if (open.cancelRequested) return null;
-      return { ...base, kind: 'withdraw', from, to: from, supersedes: open.id, adoptsFrom, reason: 'the manifest names what already serves; the attempt under way is withdrawn' };
+    const leftover = (open !== null && open.kind !== 'heal') || target.records.some((record) => record.status === 'preparing');
+    if (leftover) {
+      if (open?.cancelRequested) return null;
+      return { ...base, kind: 'withdraw', from, to: from, supersedes: open?.id ?? null, adoptsFrom, reason: 'the manifest names what already serves; what was prepared instead is withdrawn' };
     }
     if (open) return adoptsFrom === null ? null : { ...base, kind: 'adopt', from, to: from, adoptsFrom, reason: `${adoptsFrom} was renamed; its target is adopted (R10)` };
     const drift = observed.drift.get(targetKey(wanted.node, wanted.prefix)) ?? [];
@@ -176,11 +176,7 @@ function unsatisfied(wanted: DesiredDeployment, desired: Desired, recorded: Reco
 }
 
 /** A recorded target that no manifest claims any more: removed, if everything allows it (R20). */
-function planOrphan(key: TargetKey, target: RecordedTarget, desired: Desired, recorded: Recorded): Action | null {
-  if (desired.blocked.has(target.deployment)) return null;
-  for (const wanted of desired.deployments.values()) {
-    if (targetKey(wanted.node, wanted.prefix) === key) return null; // claimed, perhaps by an adopter
-  }
+function planOrphan(target: RecordedTarget, desired: Desired, recorded: Recorded): Action | null {
   const moved = desired.deployments.get(target.deployment);
   const from = liveVersion(target);
   const base: Action = { ...nothing(target.deployment), node: target.node, prefix: target.prefix, from, to: null };

@@ -2,6 +2,7 @@
  * The three values that a plan is made of, and the plan (SPEC §4). Frozen data: no clock, no I/O, no randomness in
  * here or in any file of this folder, so that the controller, `tagboat plan` and reviews run the same code.
  */
+import type { VersionImage } from '../model/config-merge.ts';
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Status, StatusChange, VersionKind, VersionParents } from '../model/status.ts';
@@ -29,6 +30,18 @@ export interface DesiredVersion {
   /** The commit at which the version manifest was read; for a frozen version the one it was frozen at. */
   readonly commit: string;
   readonly frozen: boolean;
+  /** What a first success will freeze (R8). */
+  readonly content: VersionContent;
+}
+
+/** A version's own part of a deployment: everything below the deployment's layers (SPEC §2, merge order). */
+export interface VersionContent {
+  readonly commit: string;
+  /** The annotated tag object, or the commit for a lightweight tag; null for a branch. */
+  readonly tagObject: string | null;
+  readonly images: readonly VersionImage[];
+  /** Blob ids of the manifests that it was made of, by path. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** One Deployment manifest, resolved: everything merged, nothing left to look up. */

@@ -1,0 +1,142 @@
+/** Nodes, their enrolment tokens and certificates (R3, R4). Tokens are stored as hashes only. */
+import { createHash, randomBytes } from 'node:crypto';
+import { sql } from 'slonik';
+import type { CommonQueryMethods, DatabasePool } from 'slonik';
+import { z } from 'zod';
+import { TagboatError } from '../errors.ts';
+import type { ObservedNode } from '../plan/types.ts';
+import { appendAudit } from './audit.ts';
+import { nodeLease } from './attempts.ts';
+import { fencedBy } from './lease.ts';
+import { id, nothing } from './rows.ts';
+
+export interface DeclaredNode {
+  readonly name: string;
+  readonly type: 'docker' | 'kubernetes';
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What Git says of the nodes. A node whose manifest is gone keeps its row. */
+export async function saveNodes(connection: CommonQueryMethods, team: string, nodes: readonly DeclaredNode[]): Promise<void> {
+  const rows = nodes.map((node) => [node.name, node.type, JSON.stringify(node.labels)]);
+  if (rows.length > 0) {
+    await connection.query(sql.type(nothing)`
+      insert into node (team, name, type, labels) select ${team}, u.name, u.type, u.labels::jsonb from ${sql.unnest(rows, ['text', 'text', 'text'])} as u(name, type, labels)
+      on conflict (team, name) do update set type = excluded.type, labels = excluded.labels, declared = true
+      where (node.type, node.labels, node.declared) is distinct from (excluded.type, excluded.labels, true)`);
+  }
+  await connection.query(sql.type(nothing)`
+    update node set declared = false where team = ${team} and declared and not (name = any(${sql.array(nodes.map((node) => node.name), 'text')}))`);
+}
+
+export async function loadNodeStates(connection: CommonQueryMethods, team: string): Promise<Map<string, ObservedNode>> {
+  const rows = await connection.any(sql.type(z.object({ name: z.string(), status: z.enum(['connected', 'unreachable', 'enrolling', 'revoked']), simulated: z.boolean() }))`
+    select name, simulated, case when revoked_at is not null then 'revoked' when connected_by is not null then 'connected'
+                                 when enrolled_at is null then 'enrolling' else 'unreachable' end as status
+    from node where team = ${team}`);
+  return new Map(rows.map((row) => [row.name, { status: row.status, simulated: row.simulated }]));
+}
+
+export interface HelloFacts {
+  readonly simulated: boolean;
+  readonly agentVersion: string;
+  readonly engineVersion: string;
+}
+
+/** Only the holder of the node's lease may say that the node is connected. */
+export async function saveConnected(connection: CommonQueryMethods, team: string, node: string, holder: string, token: number, hello: HelloFacts): Promise<void> {
+  await connection.query(sql.type(nothing)`
+    update node set connected_by = ${holder}, connected_at = now(), last_seen_at = now(), simulated = ${hello.simulated},
+      agent_version = ${hello.agentVersion}, engine_version = ${hello.engineVersion}
+    where team = ${team} and name = ${node} and ${fencedBy(nodeLease(team, node), token)}`);
+}
+
+export async function saveSeen(connection: CommonQueryMethods, team: string, node: string): Promise<void> {
+  await connection.query(sql.type(nothing)`update node set last_seen_at = now() where team = ${team} and name = ${node}`);
+}
+
+export async function saveDisconnected(connection: CommonQueryMethods, team: string, node: string, holder: string): Promise<void> {
+  await connection.query(sql.type(nothing)`
+    update node set connected_by = null, last_seen_at = now() where team = ${team} and name = ${node} and connected_by = ${holder}`);
+}
+
+/** Nodes whose lease ran out without a goodbye: their replica died. Returns the teams that have to be planned again. */
+export async function expireConnections(connection: CommonQueryMethods): Promise<readonly string[]> {
+  const rows = await connection.any(sql.type(z.object({ team: z.string() }))`
+    update node n set connected_by = null where n.connected_by is not null
+      and not exists (select 1 from lease l where l.name = 'node:' || n.team || '/' || n.name and l.holder = n.connected_by and l.expires_at > now())
+    returning n.team`);
+  return rows.map((row) => row.team);
+}
+
+export interface Enrolment {
+  /** The secret itself: shown once, never stored. */
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+/** A single-use, expiring token for one node of a team (R4). */
+export async function mintEnrolment(pool: DatabasePool, team: string, node: string, actor: string, ttlMs: number): Promise<Enrolment> {
+  const token = `tgb_${randomBytes(32).toString('base64url')}`;
+  return pool.transaction(async (tx) => {
+    const known = await tx.exists(sql.type(nothing)`select 1 from node where team = ${team} and name = ${node} and declared`);
+    if (!known) throw new TagboatError('NodeUnknown', `Team ${team} has no node ${node} in its repository`);
+    const expiresAt = await tx.oneFirst(sql.type(z.object({ at: z.date() }))`
+      insert into enrolment (team, node, token_hash, created_by, expires_at)
+      values (${team}, ${node}, ${hashToken(token)}, ${actor}, now() + ${ttlMs} * interval '1 millisecond') returning expires_at as at`);
+    await appendAudit(tx, { team, actor, action: 'node.enrolment-minted', object: `node/${node}`, result: 'accepted', detail: { expiresAt: expiresAt.toISOString() } });
+    return { token, expiresAt };
+  });
+}
+
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
+export type Consumed = { readonly team: string; readonly node: string; readonly nodeType: string } | { readonly refused: string };
+
+/** Uses a token up, atomically; a second use, an expired or an unknown token is refused and audited. */
+export async function consumeEnrolment(pool: DatabasePool, tokenHash: string): Promise<Consumed> {
+  return pool.transaction(async (tx): Promise<Consumed> => {
+    const row = await tx.maybeOne(sql.type(z.object({ id, team: z.string(), node: z.string(), used: z.boolean(), expired: z.boolean(), type: z.string() }))`
+      select e.id, e.team, e.node, e.used_at is not null as used, e.expires_at <= now() as expired, n.type
+      from enrolment e join node n on n.team = e.team and n.name = e.node where e.token_hash = ${tokenHash} for update of e`);
+    if (row === null) return { refused: 'the token is unknown' };
+    const refused = row.used ? 'the token was used before' : row.expired ? 'the token has expired' : null;
+    if (refused === null) {
+      await tx.query(sql.type(nothing)`update enrolment set used_at = now() where id = ${row.id}`);
+      await tx.query(sql.type(nothing)`update node set enrolled_at = now(), revoked_at = null where team = ${row.team} and name = ${row.node}`);
+    }
+    await appendAudit(tx, { team: row.team, actor: `agent:${row.node}`, action: 'node.enrolled', object: `node/${row.node}`, result: refused ?? 'accepted' });
+    return refused === null ? { team: row.team, node: row.node, nodeType: row.type } : { refused };
+  });
+}
+
+export async function saveCertificate(connection: CommonQueryMethods, certificate: { serial: string; team: string; node: string; fingerprint: string; expiresAt: Date }): Promise<void> {
+  await connection.query(sql.type(nothing)`
+    insert into certificate (serial, team, node, fingerprint, expires_at)
+    values (${certificate.serial}, ${certificate.team}, ${certificate.node}, ${certificate.fingerprint}, ${certificate.expiresAt.toISOString()}::timestamptz)`);
+}
+
+/** May the holder of this certificate speak for this node? */
+export async function authorizeCertificate(connection: CommonQueryMethods, team: string, node: string, serial: string): Promise<'ok' | 'unknown' | 'revoked'> {
+  const row = await connection.maybeOne(sql.type(z.object({ revoked: z.boolean(), declared: z.boolean() }))`
+    select c.revoked_at is not null or n.revoked_at is not null as revoked, n.declared
+    from certificate c join node n on n.team = c.team and n.name = c.node
+    where c.serial = ${serial} and c.team = ${team} and c.node = ${node}`);
+  if (row === null) return 'unknown';
+  if (row.revoked) return 'revoked';
+  return row.declared ? 'ok' : 'unknown';
+}
+
+/** R4: from now on no certificate of the node opens a session. The caller cuts the present one. */
+export async function revokeNode(pool: DatabasePool, team: string, node: string, actor: string): Promise<void> {
+  await pool.transaction(async (tx) => {
+    const found = await tx.maybeOneFirst(sql.type(z.object({ name: z.string() }))`
+      update node set revoked_at = coalesce(revoked_at, now()) where team = ${team} and name = ${node} returning name`);
+    if (found === null) throw new TagboatError('NodeUnknown', `Team ${team} has no node ${node}`);
+    await tx.query(sql.type(nothing)`update certificate set revoked_at = now() where team = ${team} and node = ${node} and revoked_at is null`);
+    await tx.query(sql.type(nothing)`update enrolment set expires_at = now() where team = ${team} and node = ${node} and used_at is null and expires_at > now()`);
+    await appendAudit(tx, { team, actor, action: 'node.revoked', object: `node/${node}`, result: 'accepted' });
+  });
+}

@@ -1,0 +1,52 @@
+/** What agents see on their engines. One writer: the session of the node. */
+import { sql } from 'slonik';
+import type { CommonQueryMethods } from 'slonik';
+import { z } from 'zod';
+import type { TargetKey } from '../plan/types.ts';
+import { targetKey } from '../plan/types.ts';
+import { nothing } from './rows.ts';
+
+export interface TargetObservation {
+  readonly prefix: string;
+  readonly deployment: string;
+  readonly health: 'healthy' | 'progressing' | 'degraded' | 'missing' | 'unknown';
+  readonly healthReason: string;
+  readonly containers: readonly unknown[];
+  readonly drift: readonly unknown[];
+}
+
+/**
+ * Stores the observation; returns the deployments whose health or drift changed, so that only those are planned again.
+ * `complete`: targets not named are gone from the engine.
+ */
+export async function saveObservation(connection: CommonQueryMethods, team: string, node: string, targets: readonly TargetObservation[], complete: boolean): Promise<readonly string[]> {
+  const changed = z.object({ deployment: z.string() });
+  const names: string[] = [];
+  for (const target of targets) {
+    const rows = await connection.any(sql.type(changed)`
+      insert into observed (team, node, prefix, deployment, health, health_reason, containers, drift)
+      values (${team}, ${node}, ${target.prefix}, ${target.deployment}, ${target.health}, ${target.healthReason}, ${JSON.stringify(target.containers)}::jsonb, ${JSON.stringify(target.drift)}::jsonb)
+      on conflict (team, node, prefix) do update set deployment = excluded.deployment, health = excluded.health, health_reason = excluded.health_reason,
+        containers = excluded.containers, drift = excluded.drift, observed_at = now()
+      where (observed.health, observed.health_reason, observed.containers, observed.drift) is distinct from (excluded.health, excluded.health_reason, excluded.containers, excluded.drift)
+      returning deployment`);
+    names.push(...rows.map((row) => row.deployment));
+  }
+  if (complete) {
+    const rows = await connection.any(sql.type(changed)`
+      update observed set health = 'missing', health_reason = 'nothing of it is on the node', containers = '[]', drift = '[]', observed_at = now()
+      where team = ${team} and node = ${node} and health <> 'missing' and not (prefix = any(${sql.array(targets.map((target) => target.prefix), 'text')}))
+      returning deployment`);
+    names.push(...rows.map((row) => row.deployment));
+  }
+  return names;
+}
+
+/** Drift by target, for the plan. A target that should serve and of which nothing is left counts as drifted. */
+export async function loadDrift(connection: CommonQueryMethods, team: string): Promise<Map<TargetKey, readonly { container: string; field: string }[]>> {
+  const rows = await connection.any(sql.type(z.object({ node: z.string(), prefix: z.string(), health: z.string(), drift: z.array(z.object({ container: z.string(), field: z.string() })) }))`
+    select o.node, o.prefix, o.health, o.drift from observed o
+    join target t on t.team = o.team and t.node = o.node and t.prefix = o.prefix
+    where o.team = ${team} and t.live_record_id is not null and (o.drift <> '[]' or o.health = 'missing')`);
+  return new Map(rows.map((row) => [targetKey(row.node, row.prefix), row.drift.length > 0 ? row.drift : [{ container: row.prefix, field: 'container' }]]));
+}
