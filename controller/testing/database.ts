@@ -30,7 +30,9 @@ export interface TestDatabaseOptions {
 }
 
 interface Server {
-  url: string;
+  readonly url: string;
+  /** Started by us, for this process alone. */
+  readonly own: boolean;
   users: number;
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -45,7 +47,7 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
   host.users++;
   const name = `t_${randomBytes(6).toString('hex')}`;
   if (options.empty === true) await administer(host.url, async (client) => void (await client.query(`create database ${name}`)));
-  else await cloneTemplate(host.url, name);
+  else await cloneTemplate(host, name);
   const url = urlOf(host.url, name);
   const pools: DatabasePool[] = [];
   const open = async (): Promise<DatabasePool> => {
@@ -64,7 +66,7 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
       dropped = true;
       await Promise.all(pools.map((pool) => pool.end()));
       host.users--;
-      if (host.users === 0 && process.env['TAGBOAT_TEST_DATABASE_URL'] === undefined) {
+      if (host.users === 0 && host.own) {
         server = undefined;
         await host.stop(); // and everything in it
       } else {
@@ -78,12 +80,13 @@ async function startServer(): Promise<Server> {
   const url = process.env['TAGBOAT_TEST_DATABASE_URL'];
   if (url !== undefined) {
     const refuse = (): Promise<void> => Promise.reject(new Error('this server belongs to TAGBOAT_TEST_DATABASE_URL and is not restarted'));
-    return { url, users: 0, restart: refuse, stop: refuse };
+    return { url, own: false, users: 0, restart: refuse, stop: refuse };
   }
   const directory = await mkdtemp(join(tmpdir(), 'tagboat-test-'));
   let running: EmbeddedDatabase = await startEmbeddedDatabase({ directory, durable: false });
   return {
     url: running.url,
+    own: true,
     users: 0,
     restart: async () => {
       await running.stop();
@@ -97,11 +100,16 @@ async function startServer(): Promise<Server> {
 }
 
 /** The template is named by the content of the migrations, so processes share it and never meet a stale one. */
-async function cloneTemplate(url: string, name: string): Promise<void> {
+async function cloneTemplate({ url, own }: Server, name: string): Promise<void> {
   const migrations = await loadMigrations();
+  if (own) {
+    // Nobody else is here: the server's own database serves as the template. Half the work of making one.
+    await migrate({ url, migrations });
+    return await administer(url, async (client) => void (await client.query(`create database ${name} template ${databaseOf(url)}`)));
+  }
   const key = createHash('sha256').update(migrations.map(({ checksum }) => checksum).join()).digest('hex').slice(0, 12);
   const template = `tagboat_template_${key}`;
-  await administer(url, async (client) => {
+  return await administer(url, async (client) => {
     // Cloning needs a template without connections, so making and cloning happen under one lock.
     await client.query(`select pg_advisory_lock(hashtext('tagboat test template'))`);
     const found = await client.query('select 1 from pg_database where datname = $1', [template]);
@@ -117,7 +125,8 @@ async function cloneTemplate(url: string, name: string): Promise<void> {
 }
 
 async function administer(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  // By way of the database that is no template.
+  const client = new pg.Client({ connectionString: urlOf(url, 'postgres'), connectionTimeoutMillis: 10_000 });
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -125,6 +134,10 @@ async function administer(url: string, work: (client: pg.Client) => Promise<void
   } finally {
     await client.end();
   }
+}
+
+function databaseOf(url: string): string {
+  return pg.escapeIdentifier(new URL(url).pathname.slice(1));
 }
 
 function urlOf(server: string, database: string): string {
