@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConfigError, configProblemText, loadConfig } from './config.ts';
+import type { ControllerConfig } from './config.ts';
+
+const test = suite('config');
+let directory = '';
+test.before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tagboat-config-'));
+});
+test.after(() => rmSync(directory, { recursive: true, force: true }));
+
+function load(yaml: string | null, env: Record<string, string> = {}): ControllerConfig {
+  const path = join(directory, 'tagboat.yaml');
+  if (yaml === null) return loadConfig({ env, directory: join(directory, 'elsewhere') });
+  writeFileSync(path, yaml);
+  return loadConfig({ path, env, directory: join(directory, 'elsewhere') });
+}
+
+function problems(yaml: string | null, env: Record<string, string> = {}): string[] {
+  try {
+    load(yaml, env);
+  } catch (error) {
+    assert.instance(error, ConfigError);
+    assert.is((error as ConfigError).code, 'ConfigInvalid');
+    return (error as ConfigError).problems.map((problem) => configProblemText(problem).replaceAll(`${directory}/`, ''));
+  }
+  return [];
+}
+
+const SMALL = 'teams:\n  - name: acme\n    repository: https://git.example.org/acme.git\n';
+
+test('defaults are filled in, and everything is frozen', () => {
+  const config = load(SMALL);
+  assert.equal(config.database, { kind: 'embedded' });
+  assert.is(config.dataDirectory, join(directory, 'elsewhere', '.tagboat'));
+  assert.is(config.operatorTokenFile, join(directory, 'elsewhere', '.tagboat', 'operator.token'));
+  assert.equal(config.listeners, { http: { host: '127.0.0.1', port: 8080 }, agents: { host: '0.0.0.0', port: 8443 }, enrolment: { host: '0.0.0.0', port: 8444 } });
+  assert.is(config.publicUrl, 'http://127.0.0.1:8080');
+  assert.is(config.agentAddress, '127.0.0.1:8443');
+  assert.is(config.public, false);
+  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, webhookSecret: null, reviewProvider: null });
+  assert.equal(config.retention, { attemptsMs: 365 * 86_400_000, eventsMs: 30 * 86_400_000, auditMs: null });
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.teams[0]) && Object.isFrozen(config.listeners.http));
+});
+
+test('the environment wins over the file, value by value', () => {
+  const config = load(`${SMALL}listeners: { http: { port: 9000 } }\n`, {
+    TAGBOAT_LISTENERS_HTTP_PORT: '9001',
+    TAGBOAT_LISTENERS_HTTP_HOST: '0.0.0.0',
+    TAGBOAT_PUBLIC: 'true',
+    TAGBOAT_DATABASE_URL: 'postgres://u:c4n4ry@db/tagboat',
+    TAGBOAT_TEAMS_0_BRANCH: 'release',
+    TAGBOAT_TEAMS_1_NAME: 'second',
+    TAGBOAT_TEAMS_1_REPOSITORY: 'https://git.example.org/second.git',
+    TAGBOAT_ALLOWED_SOURCES: 'https://a.example/**, https://b.example/**',
+    TAGBOAT_TOKEN: 'of the command line',
+  });
+  assert.equal(config.listeners.http, { host: '0.0.0.0', port: 9001 });
+  assert.is(config.publicUrl, 'http://127.0.0.1:9001');
+  assert.is(config.public, true);
+  assert.is(config.database.kind === 'url' && config.database.url.reveal(), 'postgres://u:c4n4ry@db/tagboat');
+  assert.equal(config.teams.map((team) => [team.name, team.branch]), [['acme', 'release'], ['second', 'main']]);
+  assert.equal(config.allowedSources, ['https://a.example/**', 'https://b.example/**']);
+  assert.not.match(`${inspect(config, { depth: 9 })}${JSON.stringify(config)}${String(Object.values(config.database))}`, 'c4n4ry');
+});
+
+test('all from the environment, without a file', () => {
+  const config = load(null, { TAGBOAT_TEAMS_0_NAME: 'acme', TAGBOAT_TEAMS_0_REPOSITORY: 'https://git.example.org/acme.git' });
+  assert.is(config.file, null);
+  assert.is(config.teams[0]?.name, 'acme');
+  assert.match(problems(null)[0] ?? '', 'needs teams (there is no tagboat.yaml here');
+});
+
+test('secrets come as they are, from the environment or from a file beside the configuration', () => {
+  writeFileSync(join(directory, 'token'), 'c4n4ry-file\n');
+  const config = load(
+    `teams:
+  - { name: a, repository: "https://x/a", credentials: { type: token, token: { file: token } } }
+  - { name: b, repository: "https://x/b", credentials: { type: basic, username: bob, password: { env: BOB } }, webhookSecret: c4n4ry-plain }
+`,
+    { BOB: 'c4n4ry-env' },
+  );
+  const [a, b] = config.teams;
+  assert.is(a?.credentials?.type === 'token' && a.credentials.token.reveal(), 'c4n4ry-file');
+  assert.is(b?.credentials?.type === 'basic' && b.credentials.password.reveal(), 'c4n4ry-env');
+  assert.is(b?.webhookSecret?.reveal(), 'c4n4ry-plain');
+  assert.not.match(`${inspect(config, { depth: 9 })}${JSON.stringify(config)}${String(b?.webhookSecret)}`, 'c4n4ry');
+});
+
+test('paths in the file are relative to the file, those of the environment to the working directory', () => {
+  assert.is(load(`${SMALL}dataDirectory: data\n`).dataDirectory, join(directory, 'data'));
+  assert.is(load(SMALL, { TAGBOAT_DATA_DIRECTORY: 'data' }).dataDirectory, join(directory, 'elsewhere', 'data'));
+});
+
+test('all problems at once, each with its place', () => {
+  assert.equal(
+    problems(
+      `databse: embedded
+listeners:
+  http: { port: 99999 }
+teams:
+  - name: Acme
+    repository: https://bob:c4n4ry@git.example.org/acme.git
+    credentials:
+      type: basic
+      token: c4n4ry
+  - repository: https://x/b
+logLevel: loud
+`,
+      { TAGBOAT_PUBLIC: 'yes', TAGBOAT_LISTENERS_HTP_PORT: '1' },
+    ),
+    [
+      'environment TAGBOAT_LISTENERS_HTP_PORT: names no setting',
+      'environment TAGBOAT_PUBLIC: public must be boolean',
+      'tagboat.yaml:1:1 databse is not a known key',
+      'tagboat.yaml:3:17 listeners.http.port must be <= 65535',
+      'tagboat.yaml:5:11 teams.0.name is not well formed; for example acme',
+      'tagboat.yaml:8:7 teams.0.credentials needs username',
+      'tagboat.yaml:8:7 teams.0.credentials needs password',
+      'tagboat.yaml:9:14 teams.0.credentials.token does not belong to this type',
+      'tagboat.yaml:10:5 teams.1 needs name',
+      'tagboat.yaml:11:11 logLevel must be one of trace, debug, info, warn, error, fatal, silent',
+    ],
+  );
+});
+
+test('what the schema cannot say is said as well', () => {
+  const found = problems(
+    `teams:
+  - { name: a, repository: "https://bob:c4n4ry@x/a", poll: "* * * * *" }
+  - { name: a, repository: "https://x/b", webhookSecret: { file: missing } , credentials: { type: token, token: { env: NONE } } }
+  - { name: c, repository: "https://x/b", poll: "every now and then x y" }
+`,
+  );
+  assert.equal(found, [
+    'tagboat.yaml:2:28 the repository URL holds a password; put it into credentials, by file or environment',
+    'tagboat.yaml:2:60 poll is no cron expression with seconds; for example */10 * * * * *',
+    'tagboat.yaml:3:13 two teams are named a',
+    `tagboat.yaml:3:66 the file missing cannot be read (ENOENT)`,
+    'tagboat.yaml:3:120 the environment variable NONE is not set',
+    'tagboat.yaml:4:49 poll is no cron expression with seconds; for example */10 * * * * *',
+  ]);
+  assert.not.match(found.join(), 'c4n4ry');
+});
+
+test('a secret of the wrong form is one problem, not three', () => {
+  assert.equal(problems(`${SMALL}database: { url: { fil: x } }\n`), ['tagboat.yaml:4:11 database must be one of these: embedded; a server of yours']);
+  assert.equal(problems(`${SMALL}    webhookSecret: { fil: x }\n`), ['tagboat.yaml:4:20 teams.0.webhookSecret must be one of these: the value; from the environment; from a file']);
+});
+
+test('broken YAML, a duplicate key and a missing file have a place, too', () => {
+  assert.match(problems('teams: [')[0] ?? '', /^tagboat\.yaml:1:\d+ /);
+  assert.match(problems(`${SMALL}public: true\npublic: false\n`)[0] ?? '', /^tagboat\.yaml:5:1 .*unique/);
+  assert.throws(() => loadConfig({ path: join(directory, 'no.yaml'), env: {} }), (error: unknown) => error instanceof ConfigError && error.message.includes('ENOENT'));
+});
+
+test.run();

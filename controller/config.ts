@@ -1,0 +1,236 @@
+/**
+ * The controller's configuration: one YAML file, the environment over it, secrets from files (SPEC §5).
+ *
+ * Who lives here: config-document (YAML and places), config-environment (variables by path), config-schema (the check
+ * against schemas/controller-config.schema.json), and config-source (files and variables that values
+ * point at), and this file, which makes frozen values of it. Nothing else reads the
+ * environment for settings.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { validate as validCron } from 'node-cron';
+import { readConfigDocument } from './config-document.ts';
+import type { ConfigProblem } from './config-document.ts';
+import { overlay, readEnvironment } from './config-environment.ts';
+import { checkConfig, configSchema } from './config-schema.ts';
+import { ConfigSource } from './config-source.ts';
+import type { ConfigPath, RawSecret } from './config-source.ts';
+import { TagboatError } from './errors.ts';
+import type { Secret } from './secret.ts';
+
+export type { ConfigProblem } from './config-document.ts';
+
+export interface Listener {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+}
+
+export type Credentials =
+  | { readonly type: 'basic'; readonly username: string; readonly password: Secret }
+  | { readonly type: 'token'; readonly username: string | null; readonly token: Secret };
+
+export interface ReviewProvider {
+  readonly type: 'github' | 'gitlab' | 'gitea' | 'bitbucket';
+  readonly url: string | null;
+  readonly token: Secret | null;
+}
+
+export interface TeamConfig {
+  readonly name: string;
+  /** Without credentials. */
+  readonly repository: string;
+  readonly branch: string;
+  /** '' is the whole repository; no slash at either end. */
+  readonly directory: string;
+  /** Cron, six fields, seconds first. */
+  readonly poll: string;
+  readonly credentials: Credentials | null;
+  readonly webhookSecret: Secret | null;
+  readonly reviewProvider: ReviewProvider | null;
+}
+
+export interface ControllerConfig {
+  /** Absolute path of the file; null when all came from the environment. */
+  readonly file: string | null;
+  readonly database: { readonly kind: 'embedded' } | { readonly kind: 'url'; readonly url: Secret };
+  /** Absolute, as every path here. */
+  readonly dataDirectory: string;
+  readonly listeners: { readonly http: Listener; readonly agents: Listener; readonly enrolment: Listener };
+  /** Without a slash at its end. */
+  readonly publicUrl: string;
+  /** host:port */
+  readonly agentAddress: string;
+  readonly enrolAddress: string;
+  readonly public: boolean;
+  readonly teams: readonly TeamConfig[];
+  readonly allowedSources: readonly string[];
+  /** Milliseconds; null keeps for ever. */
+  readonly retention: { readonly attemptsMs: number; readonly eventsMs: number; readonly auditMs: number | null };
+  readonly encryptionKeyFile: string;
+  readonly operatorTokenFile: string;
+  readonly logLevel: string;
+}
+
+/** Everything that is wrong with a configuration, at once. Exit code 2 on the command line. */
+export class ConfigError extends TagboatError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    super('ConfigInvalid', `${problems.length === 1 ? 'a problem' : `${String(problems.length)} problems`} in the configuration:\n${problems.map(configProblemText).join('\n')}\n`);
+    this.problems = problems;
+  }
+}
+
+/** `tagboat.yaml:3:5 message`, or `environment TAGBOAT_X: message`. */
+export function configProblemText(problem: ConfigProblem): string {
+  return problem.line === 0 ? `${problem.file}: ${problem.message}` : `${problem.file}:${String(problem.line)}:${String(problem.column)} ${problem.message}`;
+}
+
+export interface LoadConfigOptions {
+  /** Default: `TAGBOAT_CONFIG`, else `tagboat.yaml` in the working directory if it is there, else the environment alone. */
+  readonly path?: string | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The working directory. */
+  readonly directory?: string;
+}
+
+/** Reads, checks and completes the configuration; throws `ConfigError` with all problems. */
+export function loadConfig(options: LoadConfigOptions = {}): ControllerConfig {
+  const env = options.env ?? process.env;
+  const directory = options.directory ?? process.cwd();
+  const named = options.path ?? (env['TAGBOAT_CONFIG'] === '' ? undefined : env['TAGBOAT_CONFIG']);
+  const candidate = resolve(directory, named ?? 'tagboat.yaml');
+  const file = named !== undefined || existsSync(candidate) ? candidate : null;
+  const shown = named ?? 'tagboat.yaml';
+  const document = file === null ? null : readConfigDocument(shown, readText(file, shown));
+  if (document !== null && document.problems.length > 0) throw new ConfigError(document.problems);
+
+  const schema = configSchema();
+  const fromEnv = readEnvironment(schema, env);
+  const source = new ConfigSource({ document, shown, fileDirectory: file === null ? directory : dirname(file), workingDirectory: directory, env, variables: fromEnv.values });
+  for (const variable of fromEnv.unknown) source.problems.push({ file: `environment ${variable}`, line: 0, column: 0, message: 'names no setting' });
+  // A copy: the check fills defaults in, and the document has to go on saying what was written.
+  const value = structuredClone(overlay(document?.value ?? {}, fromEnv.values));
+  for (const fault of checkConfig(schema, value)) source.fault(fault.path, fault.message, fault.key);
+  if (source.problems.length > 0) throw new ConfigError(source.sorted());
+  const config = complete(value as RawConfig, file, source);
+  if (source.problems.length > 0) throw new ConfigError(source.sorted());
+  return deepFreeze(config);
+}
+
+/** What the schema lets through, with its defaults. */
+interface RawConfig {
+  readonly database: 'embedded' | { readonly url: RawSecret };
+  readonly dataDirectory: string;
+  readonly listeners: { readonly http?: Partial<Listener>; readonly agents?: Partial<Listener>; readonly enrolment?: Partial<Listener> };
+  readonly publicUrl?: string;
+  readonly agentAddress?: string;
+  readonly enrolAddress?: string;
+  readonly public: boolean;
+  readonly teams: readonly RawTeam[];
+  readonly allowedSources: readonly string[];
+  readonly retention: { readonly attempts: string; readonly events: string; readonly audit?: string };
+  readonly encryptionKeyFile?: string;
+  readonly operatorTokenFile?: string;
+  readonly logLevel: string;
+}
+
+interface RawTeam {
+  readonly name: string;
+  readonly repository: string;
+  readonly branch: string;
+  readonly directory: string;
+  readonly poll: string;
+  readonly credentials?: { readonly type: 'basic' | 'token'; readonly username?: string; readonly password?: RawSecret; readonly token?: RawSecret };
+  readonly webhookSecret?: RawSecret;
+  readonly reviewProvider?: { readonly type: ReviewProvider['type']; readonly url?: string; readonly token?: RawSecret };
+}
+
+function complete(raw: RawConfig, file: string | null, source: ConfigSource): ControllerConfig {
+  const http = { host: '127.0.0.1', port: 8080, ...raw.listeners.http };
+  const agents = { host: '0.0.0.0', port: 8443, ...raw.listeners.agents };
+  const enrolment = { host: '0.0.0.0', port: 8444, ...raw.listeners.enrolment };
+  const publicUrl = (raw.publicUrl ?? `http://${urlHost(http.host)}:${String(http.port)}`).replace(/\/+$/, '');
+  const dataDirectory = source.path(raw.dataDirectory, ['dataDirectory']);
+  const names = new Set<string>();
+  const teams = raw.teams.map((team, index) => {
+    if (names.has(team.name)) source.fault(['teams', index, 'name'], `two teams are named ${team.name}`);
+    names.add(team.name);
+    return completeTeam(team, ['teams', index], source);
+  });
+  return {
+    file,
+    database: raw.database === 'embedded' ? { kind: 'embedded' } : { kind: 'url', url: source.secret(raw.database.url, ['database', 'url']) },
+    dataDirectory,
+    listeners: { http, agents, enrolment },
+    publicUrl,
+    agentAddress: raw.agentAddress ?? `${new URL(publicUrl).hostname}:${String(agents.port)}`,
+    enrolAddress: raw.enrolAddress ?? `${new URL(publicUrl).hostname}:${String(enrolment.port)}`,
+    public: raw.public,
+    teams,
+    allowedSources: raw.allowedSources,
+    retention: {
+      attemptsMs: milliseconds(raw.retention.attempts),
+      eventsMs: milliseconds(raw.retention.events),
+      auditMs: raw.retention.audit === undefined ? null : milliseconds(raw.retention.audit),
+    },
+    encryptionKeyFile: raw.encryptionKeyFile === undefined ? resolve(dataDirectory, 'encryption.key') : source.path(raw.encryptionKeyFile, ['encryptionKeyFile']),
+    operatorTokenFile: raw.operatorTokenFile === undefined ? resolve(dataDirectory, 'operator.token') : source.path(raw.operatorTokenFile, ['operatorTokenFile']),
+    logLevel: raw.logLevel,
+  };
+}
+
+function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamConfig {
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*:[^/]*@/i.test(raw.repository)) {
+    source.fault([...at, 'repository'], 'the repository URL holds a password; put it into credentials, by file or environment');
+  }
+  if (raw.poll.trim().split(/\s+/).length !== 6 || !validCron(raw.poll)) {
+    source.fault([...at, 'poll'], 'poll is no cron expression with seconds; for example */10 * * * * *');
+  }
+  const { credentials, reviewProvider } = raw;
+  const secret = (value: RawSecret | undefined, ...steps: readonly string[]): Secret | null => (value === undefined ? null : source.secret(value, [...at, ...steps]));
+  return {
+    name: raw.name,
+    repository: raw.repository,
+    branch: raw.branch,
+    directory: raw.directory.replaceAll(/^\/+|\/+$/g, ''),
+    poll: raw.poll,
+    credentials:
+      credentials === undefined
+        ? null
+        : credentials.type === 'basic'
+          ? { type: 'basic', username: credentials.username ?? '', password: source.secret(credentials.password ?? '', [...at, 'credentials', 'password']) }
+          : { type: 'token', username: credentials.username ?? null, token: source.secret(credentials.token ?? '', [...at, 'credentials', 'token']) },
+    webhookSecret: secret(raw.webhookSecret, 'webhookSecret'),
+    reviewProvider: reviewProvider === undefined ? null : { type: reviewProvider.type, url: reviewProvider.url ?? null, token: secret(reviewProvider.token, 'reviewProvider', 'token') },
+  };
+}
+
+function readText(file: string, shown: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError([{ file: shown, line: 0, column: 0, message: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})` }]);
+  }
+}
+
+/** People cannot open 0.0.0.0; what listens everywhere listens on the loopback, too. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function milliseconds(text: string): number {
+  return Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? Number.NaN);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}
