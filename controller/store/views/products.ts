@@ -1,0 +1,50 @@
+/** Products with their versions. */
+import semver from 'semver';
+import { sql } from 'slonik';
+import { z } from 'zod';
+import type { Queryable } from '../pool.ts';
+
+const versionRow = z.object({
+  name: z.string(), kind: z.enum(['rolling', 'incremental']), commit: z.string(), parent: z.string().nullable(), frozen: z.boolean(),
+  frozenAt: z.date().nullable(), ref: z.string(), refGone: z.boolean(), tagObject: z.string().nullable(), tagger: z.string().nullable(), message: z.string().nullable(),
+});
+export type VersionView = z.infer<typeof versionRow>;
+
+export interface ProductView {
+  readonly name: string;
+  readonly type: 'simple' | 'complex';
+  readonly description: string;
+  /** False once its manifest is gone. */
+  readonly declared: boolean;
+  /** Rolling ones first, then incremental ones, the highest number first. `parent` is a version's name (R7). */
+  readonly versions: readonly VersionView[];
+}
+
+const productRow = z.object({ name: z.string(), type: z.enum(['simple', 'complex']), description: z.string(), declared: z.boolean() });
+
+/** By name; two queries whatever the number of products. `name` finds one, also one that is gone from the repository. */
+export async function listProducts(connection: Queryable, team: string, name?: string): Promise<readonly ProductView[]> {
+  const products = await connection.any(sql.type(productRow)`
+    select name, type, description, declared from product
+    where team = ${team} and ${name === undefined ? sql.fragment`declared` : sql.fragment`name = ${name}`} order by name`);
+  const versions = await connection.any(sql.type(versionRow.extend({ product: z.string() }))`
+    select v.product, v.name, v.kind, v.commit_id as commit, p.name as parent, v.frozen is not null as frozen, v.frozen_at as "frozenAt",
+      v.ref, v.ref_gone as "refGone", v.tag_object as "tagObject", v.tagger, v.tag_message as message
+    from version v left join version p on p.id = v.parent_id and p.team = v.team
+    where v.team = ${team} ${name === undefined ? sql.fragment`` : sql.fragment`and v.product = ${name}`}`);
+  const byProduct = new Map<string, VersionView[]>();
+  for (const { product, ...version } of versions) {
+    const list = byProduct.get(product);
+    if (list === undefined) byProduct.set(product, [version]);
+    else list.push(version);
+  }
+  return products.map((product) => ({ ...product, versions: (byProduct.get(product.name) ?? []).sort(compareVersions) }));
+}
+
+/** A total order, for people: rolling first by name, then incremental by number, descending. */
+function compareVersions(a: VersionView, b: VersionView): number {
+  if (a.kind !== b.kind) return a.kind === 'rolling' ? -1 : 1;
+  const byName = a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+  if (a.kind === 'rolling' || semver.valid(a.name) === null || semver.valid(b.name) === null) return byName;
+  return semver.rcompare(a.name, b.name) || byName;
+}
