@@ -81,9 +81,12 @@ export function planAsJson(plan: Plan, basis: string): string {
   return `${JSON.stringify({ ...plan, basis }, null, 2)}\n`;
 }
 
+/** A code span that its text cannot leave: the fence is longer than any run of backticks inside. */
 function code(text: string): string {
-  const fence = text.includes('`') ? '``' : '`';
-  return `${fence}${text.replaceAll('|', '\\|').replaceAll('\n', ' ')}${fence}`;
+  const longest = Math.max(0, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
+  const fence = '`'.repeat(longest + 1);
+  const pad = longest > 0 ? ' ' : '';
+  return `${fence}${pad}${text.replaceAll('|', '\\|').replaceAll('\n', ' ')}${pad}${fence}`;
 }
 
 function escapeCell(text: string): string {
