@@ -1,0 +1,86 @@
+/** JSON under /api/v1 (SPEC §5). Shapes are the views' own; fields are only ever added. */
+import { Router } from 'express';
+import { TagboatError } from '../errors.ts';
+import { listAudit } from '../store/audit.ts';
+import { verifyAudit } from '../store/audit-verify.ts';
+import { listDeployments } from '../store/views/deployments.ts';
+import { loadHistory } from '../store/views/history.ts';
+import { listNodes } from '../store/views/nodes.ts';
+import { listProducts } from '../store/views/products.ts';
+import { listTeams } from '../store/views/teams.ts';
+import { callerOf, requireOperator } from './access.ts';
+import { actorOf, auditPage, parameter, teamOf } from './context.ts';
+import type { WebContext } from './context.ts';
+
+export function apiRouter(context: WebContext): Router {
+  const { pool, nodes } = context;
+  const api = Router();
+
+  api.get('/teams', async (_request, response) => {
+    response.json(await listTeams(pool, callerOf(response).teams));
+  });
+
+  api.get('/teams/:team', async (request, response) => {
+    response.json(await teamOf(context, request, response));
+  });
+
+  api.get('/teams/:team/nodes', async (request, response) => {
+    response.json(await listNodes(pool, (await teamOf(context, request, response)).name));
+  });
+
+  api.get('/teams/:team/products', async (request, response) => {
+    response.json(await listProducts(pool, (await teamOf(context, request, response)).name));
+  });
+
+  api.get('/teams/:team/deployments', async (request, response) => {
+    response.json(await listDeployments(pool, (await teamOf(context, request, response)).name));
+  });
+
+  api.get('/teams/:team/deployments/:name', async (request, response) => {
+    const team = await teamOf(context, request, response);
+    const name = parameter(request, 'name');
+    const [deployment] = await listDeployments(pool, team.name, { name });
+    if (deployment === undefined) throw noDeployment(team.name, name);
+    response.json(deployment);
+  });
+
+  api.get('/teams/:team/deployments/:name/history', async (request, response) => {
+    const team = await teamOf(context, request, response);
+    const name = parameter(request, 'name');
+    const history = await loadHistory(pool, team.name, name);
+    if (history === null) throw noDeployment(team.name, name);
+    response.json(history.records);
+  });
+
+  api.get('/teams/:team/audit', async (request, response) => {
+    const { before, limit } = auditPage(request);
+    const team = await teamOf(context, request, response);
+    const rows = await listAudit(pool, team.name, { before, limit: limit + 1 });
+    response.json({ rows: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.id ?? null) : null });
+  });
+
+  api.get('/teams/:team/audit/verification', async (request, response) => {
+    const team = await teamOf(context, request, response);
+    const { checked, firstBroken, heads } = await verifyAudit(pool, team.name);
+    response.json({ checked, ok: firstBroken === undefined, firstBroken: firstBroken ?? null, head: heads[0] ?? null });
+  });
+
+  api.post('/teams/:team/nodes/:node/enrolments', async (request, response) => {
+    requireOperator(response);
+    const team = await teamOf(context, request, response);
+    response.status(201).json(await nodes.mintEnrolment(team.name, parameter(request, 'node'), actorOf(request)));
+  });
+
+  api.post('/teams/:team/nodes/:node/revocation', async (request, response) => {
+    requireOperator(response);
+    const team = await teamOf(context, request, response);
+    await nodes.revoke(team.name, parameter(request, 'node'), actorOf(request));
+    response.status(204).end();
+  });
+
+  return api;
+}
+
+export function noDeployment(team: string, name: string): TagboatError {
+  return new TagboatError('NotFound', `team ${team} has no deployment ${name}`, { hint: `GET /api/v1/teams/${encodeURIComponent(team)}/deployments lists them.` });
+}

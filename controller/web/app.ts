@@ -1,0 +1,77 @@
+/**
+ * The web room: pages for people, JSON for programs, read-only but for two operations on nodes. Queries come from
+ * store/views; operations, readiness and metrics are handed in; no other room is called from here.
+ */
+import type { Express, NextFunction, Request, Response } from 'express';
+import express from 'express';
+import type { Secret } from '../secret.ts';
+import { TagboatError } from '../errors.ts';
+import { requireCaller } from './access.ts';
+import { apiRouter } from './api.ts';
+import { assetRouter } from './assets.ts';
+import type { WebContext } from './context.ts';
+import { metricsRouter, openRouter } from './operations.ts';
+import { pageRouter } from './page-router.ts';
+import { errorHandler, sendError, webErrorOf } from './web-errors.ts';
+
+export interface WebOptions extends WebContext {
+  readonly config: { readonly public: boolean };
+  readonly operatorToken: Secret;
+  /** After this long without an answer the request is told so. Milliseconds; 30,000 unless told. */
+  readonly deadlineMs?: number;
+}
+
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+export function createWeb(options: WebOptions): Express {
+  const access = { operatorToken: options.operatorToken, public: options.config.public };
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('query parser', 'simple');
+  app.use((_request: Request, response: Response, next: NextFunction) => {
+    response.set({
+      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      'Cache-Control': 'no-store',
+    });
+    next();
+  });
+  app.use(counted(options));
+  app.use(deadline(options, options.deadlineMs ?? 30_000));
+  app.use(openRouter(options, access));
+  app.use(requireCaller(access));
+  app.use(metricsRouter(options));
+  app.use('/assets', assetRouter());
+  app.use('/api/v1', apiRouter(options));
+  app.use(pageRouter(options));
+  app.use((request: Request) => {
+    throw new TagboatError('NotFound', `there is nothing at ${request.method} ${request.path}`, { hint: 'Check the address.' });
+  });
+  app.use(errorHandler(options.log, options.version));
+  return app;
+}
+
+/** The route's pattern is the label, never the path: names would make endless series. */
+function counted({ metrics }: WebContext) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    response.on('finish', () => {
+      const route = request.route as { readonly path?: unknown } | undefined;
+      const label = typeof route?.path === 'string' ? `${request.baseUrl}${route.path}` : 'none';
+      metrics.httpRequests.inc({ method: request.method, route: label, status: String(response.statusCode) });
+    });
+    next();
+  };
+}
+
+function deadline({ version }: WebContext, milliseconds: number) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const timer = setTimeout(() => {
+      if (response.headersSent) response.destroy();
+      else sendError(request, response, webErrorOf(new TagboatError('Timeout', 'the controller did not answer in time')), version);
+    }, milliseconds);
+    response.on('close', () => clearTimeout(timer));
+    next();
+  };
+}

@@ -1,0 +1,84 @@
+/** What handlers share, and the small checks that all of them make before they read anything. */
+import type { Request, Response } from 'express';
+import type { Logger } from 'pino';
+import type { DatabasePool } from 'slonik';
+import { TagboatError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { TeamView } from '../store/views/teams.ts';
+import { findTeam } from '../store/views/teams.ts';
+import { callerOf, maySee } from './access.ts';
+
+/** The first look at each team's repository, as the poll loop knows it. */
+export interface Readiness {
+  teams(): readonly TeamReadiness[];
+}
+
+export interface TeamReadiness {
+  readonly name: string;
+  /** `ready`: polled once with success. `failed`: polled, and this is why not. */
+  readonly state: 'pending' | 'ready' | 'failed';
+  /** '' unless failed. */
+  readonly reason: string;
+}
+
+export interface MintedEnrolment {
+  /** The single-use secret. */
+  readonly token: string;
+  readonly expiresAt: Date;
+  /** What the agent is given: address, authority's fingerprint and token in one word. */
+  readonly join: string;
+  /** The one line to paste on the host. */
+  readonly command: string;
+}
+
+/** The only operations that HTTP offers; who implements it writes the audit rows (R26). */
+export interface NodeAdministration {
+  /** Throws `NodeUnknown`. */
+  mintEnrolment(team: string, node: string, actor: string): Promise<MintedEnrolment>;
+  /** Cuts its connection at once (R4). Throws `NodeUnknown`. */
+  revoke(team: string, node: string, actor: string): Promise<void>;
+}
+
+export interface WebContext {
+  readonly pool: DatabasePool;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  readonly nodes: NodeAdministration;
+  /** Of Tagboat, for the foot of pages. */
+  readonly version: string;
+}
+
+/** A named part of the path; Express has decoded it. */
+export function parameter(request: Request, name: string): string {
+  const value: unknown = request.params[name];
+  return typeof value === 'string' ? value : '';
+}
+
+/** The team of the path. One that the caller may not see answers as one that is not there (R1, R2). */
+export async function teamOf({ pool }: WebContext, request: Request, response: Response): Promise<TeamView> {
+  const name = parameter(request, 'team');
+  const team = maySee(callerOf(response), name) ? await findTeam(pool, name) : null;
+  if (team === null) throw new TagboatError('NotFound', `there is no team ${name}`, { hint: 'GET /api/v1/teams lists the teams that you may see.' });
+  return team;
+}
+
+/** A positive whole number of the query, or `UsageError`. */
+export function positive(request: Request, name: string, maximum: number): number | undefined {
+  const text: unknown = request.query[name];
+  if (text === undefined) return undefined;
+  const value = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 1 && value <= maximum)) throw new TagboatError('UsageError', `${name} must be a whole number from 1 to ${String(maximum)}`, { hint: `Leave ${name} out, or correct it.` });
+  return value;
+}
+
+/** `before` and `limit` of the audit log. */
+export function auditPage(request: Request): { readonly before: number | undefined; readonly limit: number } {
+  return { before: positive(request, 'before', Number.MAX_SAFE_INTEGER), limit: positive(request, 'limit', 1_000) ?? 100 };
+}
+
+/** How audit rows name the caller of an operation (R26). The name is the caller's own word; holding the token is the proof. */
+export function actorOf(request: Request): string {
+  const user = request.get('x-tagboat-user') ?? '';
+  return /^[A-Za-z0-9._@-]{1,64}$/.test(user) ? `cli:${user}` : 'cli:operator';
+}

@@ -1,0 +1,50 @@
+/** The frame of every page. It works without any script; the one it has only renews the page's content. */
+import { STYLE_URL } from './style-sheet.ts';
+import { SCRIPT_URL } from './live-script.ts';
+import { html } from './html.ts';
+import type { Html } from './html.ts';
+
+export interface Crumb {
+  readonly text: string;
+  readonly href: string;
+}
+
+export interface PageFrame {
+  readonly title: string;
+  readonly crumbs: readonly Crumb[];
+  /** The version of Tagboat. */
+  readonly version: string;
+  /** Seconds between reloads by the browser itself (`?refresh=5`), for screens on a wall without scripts. */
+  readonly refresh?: number | undefined;
+  readonly body: Html;
+}
+
+export function layout(frame: PageFrame): Html {
+  const last = frame.crumbs.length - 1;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+${frame.refresh !== undefined && html`<meta http-equiv="refresh" content="${frame.refresh}">`}
+<title>${frame.title} · Tagboat</title>
+<link rel="icon" href="/assets/tagboat.svg" type="image/svg+xml">
+<link rel="stylesheet" href="${STYLE_URL}">
+${frame.refresh === undefined && html`<script src="${SCRIPT_URL}" defer></script>`}
+</head>
+<body>
+<a class="skip" href="#main">Skip to content</a>
+<header class="bar">
+<a class="brand" href="/"><img src="/assets/tagboat.svg" alt="" width="30" height="30"> Tagboat</a>
+<nav aria-label="Breadcrumb"><ol>${frame.crumbs.map((crumb, index) => html`<li><a href="${crumb.href}"${index === last && html` aria-current="page"`}>${crumb.text}</a></li>`)}</ol></nav>
+<span id="live" role="status"></span>
+</header>
+<main id="main" tabindex="-1">
+${frame.body}
+</main>
+<footer>Tagboat ${frame.version}. Git is the only way in: to change something, push a commit.</footer>
+</body>
+</html>
+`;
+}
