@@ -1,5 +1,4 @@
 /** Nodes, their enrolment tokens and certificates (R3, R4). Tokens are stored as hashes only. */
-import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'slonik';
 import type { CommonQueryMethods, DatabasePool } from 'slonik';
 import { z } from 'zod';
@@ -69,28 +68,17 @@ export async function expireConnections(connection: CommonQueryMethods): Promise
   return rows.map((row) => row.team);
 }
 
-export interface Enrolment {
-  /** The secret itself: shown once, never stored. */
-  readonly token: string;
-  readonly expiresAt: Date;
-}
-
-/** A single-use, expiring token for one node of a team (R4). */
-export async function mintEnrolment(pool: DatabasePool, team: string, node: string, actor: string, ttlMs: number): Promise<Enrolment> {
-  const token = `tgb_${randomBytes(32).toString('base64url')}`;
+/** Notes a single-use, expiring token for one node of a team (R4), by its hash; returns when it expires. Throws `NodeUnknown`. */
+export async function saveEnrolment(pool: DatabasePool, team: string, node: string, tokenHash: string, actor: string, ttlMs: number): Promise<Date> {
   return pool.transaction(async (tx) => {
     const known = await tx.exists(sql.type(nothing)`select 1 from node where team = ${team} and name = ${node} and declared`);
     if (!known) throw new TagboatError('NodeUnknown', `Team ${team} has no node ${node} in its repository`);
     const expiresAt = await tx.oneFirst(sql.type(z.object({ at: z.date() }))`
       insert into enrolment (team, node, token_hash, created_by, expires_at)
-      values (${team}, ${node}, ${hashToken(token)}, ${actor}, now() + ${ttlMs} * interval '1 millisecond') returning expires_at as at`);
+      values (${team}, ${node}, ${tokenHash}, ${actor}, now() + ${ttlMs} * interval '1 millisecond') returning expires_at as at`);
     await appendAudit(tx, { team, actor, action: 'node.enrolment-minted', object: `node/${node}`, result: 'accepted', detail: { expiresAt: expiresAt.toISOString() } });
-    return { token, expiresAt };
+    return expiresAt;
   });
-}
-
-export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
 }
 
 export type Consumed = { readonly team: string; readonly node: string; readonly nodeType: string } | { readonly refused: string };
