@@ -48,7 +48,7 @@ code, pre { font-family: var(--mono); font-size: .85em; }
 main { flex: 1; width: 100%; max-width: 84rem; margin: 0 auto; padding: 1.75rem 1rem 3rem; }
 footer { color: var(--quiet); font-size: .85rem; padding: 1rem max(1rem, calc((100vw - 82rem) / 2)) 1.5rem; }
 .card { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 1rem 1.15rem; box-shadow: 0 1px 2px rgb(10 40 55 / .05); }
-section > .card:has(> table) { padding: .25rem 0; }
+.card:has(> table) { padding: .25rem 0; }
 .quiet { color: var(--quiet); }
 p.quiet { font-size: .9rem; }
 .why { color: var(--quiet); font-size: .85rem; line-height: 1.4; margin-top: .3rem; overflow-wrap: anywhere; max-width: 46ch; }
@@ -68,7 +68,8 @@ p.quiet { font-size: .9rem; }
 .badge { display: inline-block; font-size: .75rem; font-weight: 500; color: var(--quiet); border: 1px solid var(--line); border-radius: 5px; padding: 0 .4rem; vertical-align: .1em; white-space: nowrap; letter-spacing: 0; }
 .label { background: var(--dull-bg); border-radius: 5px; padding: .05rem .4rem; }
 .image { overflow-wrap: anywhere; }
-.digest { color: var(--quiet); }
+.digest { color: var(--quiet); white-space: nowrap; }
+h1 + p + .card { margin-top: 1rem; }
 .big { font-size: 1.2rem; }
 .plain { list-style: none; margin: 0; padding: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; }

@@ -17,7 +17,7 @@ export function attemptItem(attempt: AttemptView, open: boolean, now: Date): Htm
   const took = duration(attempt.startedAt, attempt.finishedAt, now);
   return html`<li><details id="attempt-${attempt.id}"${open && attempt.outcome !== 'succeeded' && html` open`}>
 <summary><span class="summary">${pill(attempt.outcome ?? attempt.state)} <b>${attempt.kind}</b> attempt ${attempt.id} <span class="quiet">${time(attempt.startedAt ?? attempt.createdAt, now)}${took !== '' && ` · ${took}`}</span></span></summary>
-${attempt.outcome !== 'succeeded' && attempt.reason !== null && attempt.reason !== '' && html`<p class="fault">${attempt.code !== null && attempt.code !== '' && html`<b>${attempt.code}</b> `}${attempt.reason}${attempt.restored === true && ' What ran before runs again.'}${attempt.restored === false && ' What ran before could not be put back.'}</p>`}
+${attempt.outcome !== 'succeeded' && attempt.reason !== null && attempt.reason !== '' && html`<p class="fault">${attempt.code !== null && attempt.code !== '' && html`<b>${attempt.code}</b> `}${attempt.reason.replace(/\.$/, '')}.${attempt.restored === true && ' What ran before runs again.'}${attempt.restored === false && ' What ran before could not be put back.'}</p>`}
 ${attempt.evidence.map(evidence)}
 ${attempt.events.length > 0 && html`<h4>Steps</h4><ol class="steps">${attempt.events.map((event) => html`<li><time datetime="${event.at.toISOString()}">${event.at.toISOString().slice(11, 23)}</time> <b>${event.step}</b> <span class="wrap">${event.text}</span></li>`)}</ol>`}
 ${attempt.action !== null && plan(attempt.action)}

@@ -91,7 +91,7 @@ async function seedAttempt(tx: DatabaseTransactionConnection, team: string, pref
     values (${team}, ${seed.deployment}, ${seed.node}, ${prefix}, ${record}, 'deploy', ${open ? (seed.attempt ?? 'queued') : 'done'}, ${commitOf(seed.version)}, ${commitOf('plan')}, 'ann@example.org', ${JSON.stringify(action)}::jsonb, 60000,
       ${seed.attempt === 'queued' ? null : new Date(Date.now() - 5_000).toISOString()}::timestamptz, ${open ? null : new Date().toISOString()}::timestamptz,
       ${seed.attempt === 'running' ? new Date(Date.now() + 60_000).toISOString() : null}::timestamptz, ${seed.attempt === 'running' ? 1 : null},
-      ${open ? null : (seed.attempt ?? null)}, ${seed.code ?? null}, ${seed.reason ?? null}, ${open ? null : true}, ${JSON.stringify(seed.evidence ?? [])}::jsonb) returning id`);
+      ${open ? null : (seed.attempt ?? null)}, ${seed.code ?? null}, ${seed.reason?.replace(`${seed.code ?? ''}: `, '') ?? null}, ${open ? null : true}, ${JSON.stringify(seed.evidence ?? [])}::jsonb) returning id`);
   for (const [index, [step, text]] of (seed.events ?? []).entries()) {
     await tx.query(sql.unsafe`insert into attempt_event (attempt_id, sequence, at, step, text) values (${attempt}, ${index + 1}, now(), ${step}, ${text})`);
   }
