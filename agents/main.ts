@@ -1,0 +1,51 @@
+/** One agent process (or one inside the demo): identity, journal, link, until the signal aborts. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Engine } from './core/engine.ts';
+import { AgentError } from './core/errors.ts';
+import { enrol, loadIdentity, saveIdentity } from './core/identity.ts';
+import { Journal } from './core/journal.ts';
+import type { AgentLog } from './core/link.ts';
+import { Link } from './core/link.ts';
+
+export interface AgentOptions {
+  readonly directory: string;
+  /** host:port of the agent listener. */
+  readonly controller: string;
+  /** Needed once, for a directory that was never enrolled. */
+  readonly enrolment?: { readonly address: string; readonly fingerprint: string; readonly token: string } | undefined;
+  readonly engine: Engine;
+  readonly version: string;
+  readonly log: AgentLog;
+}
+
+/**
+ * Enrols if it has to, then serves until the signal aborts. Throws `IdentityMissing` without identity and token, and what
+ * `enrol` and `Journal.open` throw; once it serves it never gives up.
+ */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const journal = Journal.open(join(options.directory, 'journal'));
+  try {
+    for (const path of journal.damaged) options.log.warn({ path }, 'a journal file was not readable and was set aside');
+    let identity = loadIdentity(options.directory);
+    if (identity === undefined) {
+      if (options.enrolment === undefined) throw new AgentError('IdentityMissing', `This agent was never enrolled (no identity in ${options.directory}); run the line that tagboat node enroll prints`);
+      identity = await enrol({ ...options.enrolment, nodeType: options.engine.type, simulated: options.engine.simulated, version: options.version });
+      saveIdentity(options.directory, identity);
+      options.log.info({ team: identity.team, node: identity.node }, 'enrolled');
+    }
+    const link = new Link({
+      address: options.controller,
+      identity,
+      engine: options.engine,
+      journal,
+      version: options.version,
+      instanceId: randomUUID(),
+      log: options.log,
+      saveIdentity: (renewed) => saveIdentity(options.directory, renewed),
+    });
+    await link.run(signal);
+  } finally {
+    journal.close();
+  }
+}
