@@ -85,8 +85,8 @@ async function attempt(remote: Remote, request: Exchange, target: URL): Promise<
 
 /** Only within the host of the remote: another host would see what a team fetches, or would answer in its name (R1). */
 function redirected(remote: Remote, from: URL, location: string): URL {
-  if (!URL.canParse(location, from)) throw new RemoteError('RemoteProtocol', `${remote.url} redirects to something that is no URL`);
-  const to = new URL(location, from);
+  if (!URL.canParse(location, from.href)) throw new RemoteError('RemoteProtocol', `${remote.url} redirects to something that is no URL`);
+  const to = new URL(location, from.href);
   const weaker = from.protocol === 'https:' && to.protocol !== 'https:';
   if (to.host !== from.host || weaker || (to.protocol !== 'https:' && to.protocol !== 'http:')) {
     throw new RemoteError('RemoteProtocol', `${remote.url} redirects to ${to.protocol}//${to.host}, which is not followed`, { hint: 'If that is right, configure the new address.' });
