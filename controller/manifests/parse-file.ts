@@ -1,0 +1,166 @@
+/**
+ * The room where repositories' files become manifests. What comes in is hostile: bytes and paths from anybody who can push.
+ * What leaves is typed, validated, and knows its places; everything else leaves as a problem.
+ *
+ * Who lives here: compose-yaml (text → tree, with limits), yaml-value (tree → value), schema-problems (faults for people), locate
+ * (places), parse-file (one file), parse-cache (by blob id), read-set (all files), source-* (where files come
+ * from), check-* (what no schema can say).
+ */
+import type { Document } from 'yaml';
+import { validateConfigBundle, validateDeployment, validateNode, validateNotification, validateProduct, validateRegistry, validateTeam, validateVersion } from '../../schemas/gen/validators.ts';
+import type { SchemaError } from '../../schemas/gen/validators.ts';
+import type { AnyManifest, Kind, ParsedFile } from '../model/manifest.ts';
+import { KINDS } from '../model/manifest.ts';
+import type { Position, Problem, ProblemCode } from '../model/problem.ts';
+import { problem } from '../model/problem.ts';
+import { composeYaml } from './compose-yaml.ts';
+import type { ComposedYaml } from './compose-yaml.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { MANIFEST_LIMITS } from './limits.ts';
+import { locators, offsetPlace, placeOf, rememberYaml } from './locate.ts';
+import { schemaProblems } from './schema-problems.ts';
+import { toValue } from './yaml-value.ts';
+
+const API_VERSION = 'tagboat/v1';
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+/** A document that claims to be ours. Other YAML (compose files, CI configuration) is nobody's problem and is not even parsed. */
+const CLAIM = /(?:^(?:---[ \t]+)?|[{,][ \t]*)["']?apiVersion["']?[ \t]*:[ \t]*["']?tagboat\//m;
+const NOTHING: ParsedFile = Object.freeze({ manifests: [], problems: [] });
+
+const VALIDATORS = {
+  Team: validateTeam,
+  Node: validateNode,
+  Registry: validateRegistry,
+  Product: validateProduct,
+  Version: validateVersion,
+  ConfigBundle: validateConfigBundle,
+  Deployment: validateDeployment,
+  Notification: validateNotification,
+} as const satisfies Record<Kind, { (value: unknown): boolean; errors?: readonly SchemaError[] | null }>;
+
+/** Reads one file. Pure in (path, bytes), so that it may be remembered by blob id. Never throws. */
+export function parseManifestFile(path: string, bytes: Uint8Array): ParsedFile {
+  const whole = (code: ProblemCode, message: string, severity: 'error' | 'warning' = 'error', line = 1): ParsedFile => ({
+    manifests: [],
+    problems: [problem(code, { file: path, line, column: line === 0 ? 0 : 1 }, message, { severity })],
+  });
+  if (bytes.length > MANIFEST_LIMITS.fileBytes) {
+    const size = `${(bytes.length / 1024 / 1024).toFixed(1)} MiB; the limit is ${MANIFEST_LIMITS.fileBytes / 1024 / 1024} MiB`;
+    // A big file of somebody else's must not freeze removals (R20); one that claims to be ours must.
+    const ours = claims(bytes.subarray(0, MANIFEST_LIMITS.fileBytes));
+    return whole('FileTooLarge', `the file has ${size}`, ours ? 'error' : 'warning', 0);
+  }
+  if (startsWith(bytes, LFS_POINTER)) return whole('LfsPointer', 'the file is a Git LFS pointer');
+  if (isUtf16(bytes)) return claims(bytes) ? whole('NotUtf8', 'the file is UTF-16') : NOTHING;
+  if (!claims(bytes)) return NOTHING;
+
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return whole('NotUtf8', 'the file is not UTF-8');
+  }
+  const nul = text.indexOf('\0');
+  if (nul >= 0) return whole('YamlSyntax', 'the file holds a NUL character', 'error', text.slice(0, nul).split('\n').length);
+  return parseText(path, text);
+}
+
+function parseText(file: string, text: string): ParsedFile {
+  const composed = composeYaml(text);
+  if (composed.fault !== null) {
+    return { manifests: [], problems: [problem(composed.fault.code, offsetPlace(file, composed.lines, composed.fault.offset), composed.fault.message)] };
+  }
+  const manifests: AnyManifest[] = [];
+  const problems: Problem[] = [];
+  for (const [index, document] of composed.documents.entries()) {
+    const read = readDocument(file, text, index, document, composed);
+    if (read.manifest !== null) manifests.push(read.manifest);
+    problems.push(...read.problems);
+    if (problems.length > MANIFEST_LIMITS.problemsPerFile) break;
+  }
+  if (problems.length > 0) rememberYaml(text, composed);
+  return { manifests, problems: capped(file, problems) };
+}
+
+interface ReadDocument {
+  readonly manifest: AnyManifest | null;
+  readonly problems: readonly Problem[];
+}
+
+function readDocument(file: string, text: string, index: number, document: Document.Parsed, composed: ComposedYaml): ReadDocument {
+  const at = (offset: number): Position => offsetPlace(file, composed.lines, offset);
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) {
+    const problems = faults.slice(0, 20).map((error) => problem('YamlSyntax', at(error.pos[0]), firstLine(error.message)));
+    return { manifest: null, problems };
+  }
+  const { value, faults: valueFaults } = toValue(document.contents);
+  if (!isMap(value)) return { manifest: null, problems: [] };
+  const locate = (pointer: string, ofKey: boolean): Position => placeOf(file, document, composed.lines, pointer, ofKey);
+  const apiVersion = value['apiVersion'];
+  const kind = value['kind'];
+  const known = KINDS.find((name) => name === kind);
+  // A document of ours without its apiVersion beside one with it was forgotten, not meant for somebody else.
+  const ours = typeof apiVersion === 'string' ? apiVersion.startsWith('tagboat/') : apiVersion === undefined && known !== undefined;
+  if (!ours) return { manifest: null, problems: [] };
+
+  const name = nameOf(value);
+  const object = known === undefined || name === null ? undefined : `${known}/${name}`;
+  const options = object === undefined ? {} : { object };
+  if (valueFaults.length > 0) {
+    return { manifest: null, problems: valueFaults.slice(0, 20).map((fault) => problem(fault.code, at(fault.offset), fault.message, options)) };
+  }
+  if (typeof apiVersion === 'string' && apiVersion !== API_VERSION) {
+    return { manifest: null, problems: [problem('SchemaViolation', locate('/apiVersion', false), `this release reads ${API_VERSION} only`, { ...options, hint: `Write apiVersion: ${API_VERSION}.` })] };
+  }
+  if (known === undefined) {
+    const near = typeof kind === 'string' ? didYouMean(kind, KINDS) : null;
+    const message = typeof kind === 'string' ? `there is no kind ${kind.slice(0, 60)}` : 'the manifest needs a kind';
+    return { manifest: null, problems: [problem('UnknownKind', locate('/kind', false), message, near === null ? {} : { hint: `Did you mean ${near}?` })] };
+  }
+  const validate = VALIDATORS[known];
+  if (!validate(value)) {
+    return { manifest: null, problems: schemaProblems({ kind: known, object, locate }, (validate.errors ?? []).slice(0, 1000)) };
+  }
+  const found = locators(file, text, index);
+  const { line, column } = locate('', false);
+  // The validator of this kind has just proved the spec's type.
+  return { manifest: Object.freeze({ kind: known, name: name as string, spec: value['spec'], file, line, column, ...found }) as AnyManifest, problems: [] };
+}
+
+function capped(file: string, problems: readonly Problem[]): readonly Problem[] {
+  const limit = MANIFEST_LIMITS.problemsPerFile;
+  if (problems.length <= limit) return problems;
+  const last = problems[limit - 1] as Problem;
+  return [...problems.slice(0, limit), problem('SchemaViolation', { file, line: last.line, column: last.column }, `the file has more than ${limit} problems; the rest is left out`, { hint: 'Mend these first.' })];
+}
+
+function claims(bytes: Uint8Array): boolean {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = isUtf16(bytes) ? buffer.toString('latin1').replaceAll('\0', '') : buffer.toString('latin1');
+  return CLAIM.test(text.replace(/^(?:ï»¿|ÿþ|þÿ)/, ''));
+}
+
+function isUtf16(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+}
+
+function startsWith(bytes: Uint8Array, text: string): boolean {
+  return Buffer.from(bytes.subarray(0, text.length)).toString('latin1') === text;
+}
+
+/** Parser messages name the offending text on further lines, which may be a secret (R27). */
+function firstLine(message: string): string {
+  const line = (message.split('\n')[0] ?? '').replace(/[.:]$/, '');
+  return line === '' ? 'this is no YAML' : line.slice(0, 200);
+}
+
+function nameOf(value: Readonly<Record<string, unknown>>): string | null {
+  const metadata = value['metadata'];
+  const name = isMap(metadata) ? metadata['name'] : null;
+  return typeof name === 'string' && name.length <= 63 ? name : null;
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

@@ -1,0 +1,91 @@
+/** All files of a commit → one set of manifests. */
+import type { AnyManifest, Kind, Manifest, ManifestSet, ParsedFile } from '../model/manifest.ts';
+import { comparePlaces, KINDS, objectName } from '../model/manifest.ts';
+import { compareProblems, problem } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
+import { classifyEntry } from './classify-entry.ts';
+import type { EntryMode } from './classify-entry.ts';
+import { MANIFEST_LIMITS } from './limits.ts';
+import type { ParseCache } from './parse-cache.ts';
+
+export interface TreeEntry {
+  /** With `/`, relative to where manifests begin. */
+  readonly path: string;
+  readonly mode: EntryMode;
+  /** Changes when the content does: a blob id. */
+  readonly oid: string;
+  /** Bytes, where they are known before reading. */
+  readonly size?: number;
+}
+
+/** Where files come from: a mirror's commit, a local revision, a directory. */
+export interface TreeSource {
+  entries(): AsyncIterable<TreeEntry>;
+  read(oid: string): Promise<Uint8Array>;
+}
+
+/** Joins parsed files. The order of `files` does not matter. */
+export function buildManifestSet(files: Iterable<{ readonly path: string; readonly parsed: ParsedFile }>): ManifestSet {
+  const all: AnyManifest[] = [];
+  const problems: Problem[] = [];
+  let count = 0;
+  for (const { parsed } of files) {
+    if (count === MANIFEST_LIMITS.files) {
+      problems.push(tooManyFiles());
+      break;
+    }
+    count += 1;
+    all.push(...parsed.manifests);
+    problems.push(...parsed.problems);
+  }
+  all.sort(comparePlaces);
+  const byKind = Object.fromEntries(KINDS.map((kind) => [kind, new Map<string, AnyManifest>()])) as unknown as Record<Kind, Map<string, AnyManifest>>;
+  for (const manifest of all) {
+    const first = byKind[manifest.kind].get(manifest.name);
+    if (first === undefined) byKind[manifest.kind].set(manifest.name, manifest);
+    else problems.push(duplicate(manifest, first));
+  }
+  return { byKind: byKind as unknown as ManifestSet['byKind'], problems: problems.sort(compareProblems), files: count };
+}
+
+/**
+ * Reads a source through the cache: what is known is not read again. Stops at the limit of files. Errors of the source itself
+ * (an unreadable object) are thrown on.
+ */
+export async function readManifests(source: TreeSource, cache: ParseCache, options: { readonly signal?: AbortSignal } = {}): Promise<ManifestSet> {
+  const files: { path: string; parsed: ParsedFile }[] = [];
+  const problems: Problem[] = [];
+  let count = 0;
+  for await (const entry of source.entries()) {
+    options.signal?.throwIfAborted();
+    const decision = classifyEntry(entry.path, entry.mode, entry.size);
+    if (decision.decision === 'ignore') continue;
+    count += 1;
+    if (count > MANIFEST_LIMITS.files) {
+      problems.push(tooManyFiles());
+      break;
+    }
+    if (decision.decision === 'problem') {
+      problems.push(decision.problem);
+      continue;
+    }
+    const parsed = await cache.get(entry.oid, entry.path, () => source.read(entry.oid));
+    // Files of others are remembered by the cache and weigh nothing here.
+    if (parsed.manifests.length > 0 || parsed.problems.length > 0) files.push({ path: entry.path, parsed });
+  }
+  const set = buildManifestSet(files);
+  return problems.length === 0 ? set : { ...set, problems: [...set.problems, ...problems].sort(compareProblems) };
+}
+
+function tooManyFiles(): Problem {
+  return problem('TooManyFiles', { file: '', line: 0, column: 0 }, `there are more than ${MANIFEST_LIMITS.files} manifest files; the rest is not read`);
+}
+
+function duplicate(manifest: AnyManifest, first: Manifest): Problem {
+  return problem(
+    'DuplicateName',
+    manifest.position('/metadata/name'),
+    `${manifest.kind} ${manifest.name} is already at ${first.file}:${first.line}`,
+    { object: objectName(manifest) },
+  );
+}
