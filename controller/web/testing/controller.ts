@@ -1,0 +1,77 @@
+/** A web server on a database of its own, for tests. */
+import { createLogger } from '../../log.ts';
+import { createMetrics } from '../../metrics.ts';
+import { Secret } from '../../secret.ts';
+import { testDatabase } from '../../testing/database.ts';
+import type { TestDatabase } from '../../testing/database.ts';
+import { TagboatError } from '../../errors.ts';
+import { createWeb } from '../app.ts';
+import type { NodeAdministration, TeamReadiness } from '../context.ts';
+import { startWeb } from '../server.ts';
+
+export const OPERATOR_TOKEN = 'tgo_operator-c4n4ry-0123456789';
+
+export interface TestController {
+  readonly db: TestDatabase;
+  readonly url: string;
+  /** What the operations were asked for. */
+  readonly asked: string[];
+  readonly logged: string[];
+  /** What the poll loop says. */
+  teams: readonly TeamReadiness[];
+  /** With the operator's token, unless `token` says otherwise; '' sends none. */
+  fetch(path: string, options?: { readonly token?: string; readonly method?: string; readonly headers?: Readonly<Record<string, string>> }): Promise<Response>;
+  json(path: string, options?: { readonly token?: string }): Promise<unknown>;
+  text(path: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function testController(options: { readonly public?: boolean } = {}): Promise<TestController> {
+  const db = await testDatabase();
+  const asked: string[] = [];
+  const logged: string[] = [];
+  const nodes: NodeAdministration = {
+    mintEnrolment: (team, node, actor) => {
+      if (node === 'nowhere') return Promise.reject(new TagboatError('NodeUnknown', `team ${team} has no node ${node} in its repository`));
+      asked.push(`enrol ${team}/${node} ${actor}`);
+      return Promise.resolve({ token: 'tgb_secret', expiresAt: new Date('2026-01-01T00:15:00Z'), join: 'join-word', command: `npx tagboat agent docker --join join-word` });
+    },
+    revoke: (team, node, actor) => {
+      asked.push(`revoke ${team}/${node} ${actor}`);
+      return Promise.resolve();
+    },
+  };
+  let teams: readonly TeamReadiness[] = [];
+  const app = createWeb({
+    pool: db.pool,
+    log: createLogger({ write: (line) => void logged.push(line) }),
+    metrics: createMetrics(),
+    readiness: { teams: () => teams },
+    nodes,
+    version: '0.1.0',
+    config: { public: options.public ?? false },
+    operatorToken: new Secret(OPERATOR_TOKEN),
+  });
+  const web = await startWeb(app, { host: '127.0.0.1', port: 0 });
+  const ask: TestController['fetch'] = (path, { token = OPERATOR_TOKEN, method = 'GET', headers = {} } = {}) =>
+    fetch(`${web.url}${path}`, { method, headers: { ...headers, ...(token !== '' && { authorization: `Bearer ${token}` }) }, signal: AbortSignal.timeout(20_000) });
+  return {
+    db,
+    url: web.url,
+    asked,
+    logged,
+    get teams() {
+      return teams;
+    },
+    set teams(value) {
+      teams = value;
+    },
+    fetch: ask,
+    json: async (path, more) => (await ask(path, more)).json(),
+    text: async (path) => (await ask(path, { headers: { accept: 'text/html' } })).text(),
+    stop: async () => {
+      await web.stop();
+      await db.drop();
+    },
+  };
+}
