@@ -1,3 +1,9 @@
+/**
+ * The name in the controller's certificates that agents check, whatever address they dial: the authority behind it is the
+ * controller's own and signs nothing else for servers, so addresses may change and stand behind NAT.
+ */
+export const SERVER_NAME = 'tagboat-controller';
+
 /** The one word that a person pastes on a host (R4): where to dial, whom to trust, and the single-use token. */
 export interface Join {
   /** host:port of the agent listener. */

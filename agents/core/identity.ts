@@ -12,6 +12,7 @@ import * as grpc from '@grpc/grpc-js';
 import * as x509 from '@peculiar/x509';
 import { EnrolmentClient } from '../../proto/gen/agent/v1/agent.ts';
 import type { EnrolRequest, EnrolResponse } from '../../proto/gen/agent/v1/agent.ts';
+import { SERVER_NAME } from '../../proto/join.ts';
 import { AgentError } from './errors.ts';
 import { makePrivateDirectory, writeWhole } from './files.ts';
 
@@ -96,7 +97,7 @@ async function pinAuthority(address: string, fingerprint: string): Promise<strin
   const { host, port } = splitAddress(address);
   return new Promise((resolve, reject) => {
     const unreachable = (error: Error): void => reject(new AgentError('ControllerUnreachable', `The controller's enrolment listener at ${address} cannot be reached: ${error.message}`, { cause: error }));
-    const socket = connect({ host, port, servername: /^[\d.:[\]]+$/.test(host) ? '' : host, rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] }, () => {
+    const socket = connect({ host, port, servername: SERVER_NAME, rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] }, () => {
       socket.setTimeout(0);
       let certificate: PeerCertificate | undefined = socket.getPeerCertificate(true);
       // The chain ends where a certificate is its own issuer.
@@ -117,7 +118,7 @@ async function pinAuthority(address: string, fingerprint: string): Promise<strin
 }
 
 async function callEnrol(options: EnrolOptions, authority: string, request: EnrolRequest): Promise<EnrolResponse> {
-  const client = new EnrolmentClient(options.address, grpc.credentials.createSsl(Buffer.from(authority)));
+  const client = new EnrolmentClient(options.address, grpc.credentials.createSsl(Buffer.from(authority)), { 'grpc.ssl_target_name_override': SERVER_NAME, 'grpc.enable_http_proxy': 0 });
   try {
     return await new Promise((resolve, reject) => {
       client.enrol(request, new grpc.Metadata(), { deadline: Date.now() + DIAL_MS }, (error, response) => {

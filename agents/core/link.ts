@@ -5,6 +5,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { AgentLinkClient } from '../../proto/gen/agent/v1/agent.ts';
 import type { AgentMessage, ControllerMessage, RequestLogs } from '../../proto/gen/agent/v1/agent.ts';
+import { SERVER_NAME } from '../../proto/join.ts';
 import { reconnectDelay } from './backoff.ts';
 import type { Engine } from './engine.ts';
 import { AgentError } from './errors.ts';
@@ -89,6 +90,7 @@ export class Link {
       'grpc.keepalive_timeout_ms': 10_000,
       'grpc.enable_retries': 0,
       'grpc.enable_http_proxy': 0,
+      'grpc.ssl_target_name_override': SERVER_NAME,
       'grpc.use_local_subchannel_pool': 1,
     });
     const over = new AbortController();

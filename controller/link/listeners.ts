@@ -12,6 +12,7 @@ import type { AgentLinkServer, EnrolmentServer } from '../../proto/gen/agent/v1/
 import { TagboatError, explainError } from '../errors.ts';
 import type { AgentCertificate, Authority } from './authority.ts';
 import { parseAgentUri } from './authority.ts';
+import { SERVER_NAME } from '../../proto/join.ts';
 import { hashEnrolmentToken } from './enrolment-token.ts';
 import { LogCalls } from './log-calls.ts';
 import type { SessionHandler } from './session.ts';
@@ -35,7 +36,7 @@ export interface ListenerOptions {
   readonly version: string;
   readonly agents: { readonly host: string; readonly port: number };
   readonly enrolment: { readonly host: string; readonly port: number };
-  /** Names and addresses for the certificates, besides localhost. */
+  /** Further names and addresses for the certificate; agents check `SERVER_NAME`. */
   readonly hosts: readonly string[];
   readonly heartbeatMs?: number;
   onSessions?(count: number): void;
@@ -63,7 +64,7 @@ type AnyCall = { getAuthContext(): { sslPeerCertificate?: { subjectaltname?: str
 
 export async function listenForAgents(options: ListenerOptions): Promise<AgentListeners> {
   const { authority, directory, handler, log } = options;
-  const pair = await authority.issueServerCertificate(['localhost', '127.0.0.1', '::1', ...options.hosts.filter((host) => host !== '')]);
+  const pair = await authority.issueServerCertificate([SERVER_NAME, ...options.hosts]);
   const logs = new LogCalls();
   const sessions = new Map<string, AgentSession>();
   const count = (): void => options.onSessions?.(sessions.size);

@@ -96,7 +96,8 @@ export class AgentSession {
     }, heartbeatMs);
     let connected = false;
     try {
-      for await (const message of this.#stream as AsyncIterable<AgentMessage>) {
+      // Not destroyed when the loop ends: grpc-js would then never tell the agent that the call is over.
+      for await (const message of this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<AgentMessage>) {
         if (this.#closed !== undefined) break;
         this.#lastHeard = Date.now();
         if (message.body?.$case === 'hello') {
@@ -110,8 +111,8 @@ export class AgentSession {
           this.#fencingToken = answer.fencingToken;
           this.#welcome(message.body.value);
           handler.onReady(this);
-        } else if (!connected) throw new Error('the first message is not Hello');
-        else await this.#handle(message);
+        } else if (connected) await this.#handle(message);
+        else throw new Error('the first message is not Hello');
       }
     } catch (error) {
       // A failure to store is not the agent's fault: it reconnects and tells again whatever was not acknowledged.
