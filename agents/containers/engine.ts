@@ -1,0 +1,44 @@
+/** The Engine of every runtime that has containers and no rollouts of its own: this file only binds the parts together. */
+import type { Engine, LogLine, LogRequest } from '../core/engine.ts';
+import { AgentError } from '../core/errors.ts';
+import { look } from './calls.ts';
+import { LABEL } from './labels.ts';
+import { HealthMonitor } from './monitor.ts';
+import { observeTeam, takeBaseline } from './observe.ts';
+import { removeTarget } from './remove.ts';
+import { rollOut } from './rollout.ts';
+import { RuntimeError, type ContainerRuntime } from './runtime.ts';
+import { watchTeam } from './watch.ts';
+
+export function createContainerEngine(runtime: ContainerRuntime): Engine {
+  const monitor = new HealthMonitor(runtime);
+  return {
+    type: runtime.type,
+    simulated: runtime.simulated,
+    version: (signal) => spoken(runtime.version(signal)),
+    deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context),
+    remove: (target, context) => removeTarget(runtime, target, context),
+    baseline: (spec) => spoken(takeBaseline(runtime, spec)),
+    observe: (team, memories) => spoken(observeTeam(runtime, monitor, team, memories)),
+    watch: (team, onChange, signal) => watchTeam(runtime, monitor, team, onChange, signal),
+    logs: (request, signal) => logsOf(runtime, request, signal),
+  };
+}
+
+/** Outside of an attempt a silent engine is an error of the agent, not an end of an attempt. */
+async function spoken<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    throw new AgentError(error.code === 'EngineUnreachable' ? 'EngineUnreachable' : 'Internal', error.message, { cause: error });
+  }
+}
+
+async function* logsOf(runtime: ContainerRuntime, request: LogRequest, signal: AbortSignal): AsyncIterable<LogLine> {
+  // By name, but only what is Tagboat's: a log of somebody else's container is nobody's business (R1).
+  const containers = await spoken(runtime.list(look()));
+  const found = containers.find((one) => one.name === request.container && one.labels[LABEL.prefix] === request.prefix && one.labels[LABEL.team] !== undefined);
+  if (found === undefined) throw new AgentError('Internal', `no container ${request.container} of prefix ${request.prefix} is on the node`);
+  yield* runtime.logs(found.id, { tail: request.tail, follow: request.follow }, signal);
+}

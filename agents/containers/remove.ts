@@ -1,0 +1,34 @@
+/** Taking a target away: containers, then its network, and its volumes only if told (R20). May be repeated. */
+import type { AttemptContext, AttemptEnd, RemoveTarget } from '../core/engine.ts';
+import { change, look } from './calls.ts';
+import { AttemptCancelled, asFailure, safePoint } from './failure.ts';
+import { removeNetworks } from './ground.ts';
+import { allOf, takeInventory } from './inventory.ts';
+import { LABEL } from './labels.ts';
+import { pooled } from './pool.ts';
+import { retire } from './restore.ts';
+import { statesOf } from './states.ts';
+import type { ContainerRuntime } from './runtime.ts';
+
+export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarget, context: AttemptContext): Promise<AttemptEnd> {
+  try {
+    safePoint(context);
+    const inventory = await takeInventory(runtime, target.team, target.prefix, look());
+    const containers = allOf(inventory);
+    if (containers.length > 0) context.progress('remove', `removes ${containers.map((one) => one.name).join(', ')}`);
+    await pooled(containers, (one) => retire(runtime, one));
+    await removeNetworks(runtime, target);
+    if (target.removeVolumes) {
+      const volumes = await runtime.volumes({ [LABEL.team]: target.team, [LABEL.prefix]: target.prefix }, look());
+      if (volumes.length > 0) context.progress('volume', `removes the volumes ${volumes.join(', ')}`);
+      await pooled(volumes, (name) => runtime.removeVolume(name, change()));
+    }
+    return { outcome: 'succeeded', digests: [], containers: [] };
+  } catch (error) {
+    const containers = await takeInventory(runtime, target.team, target.prefix, look()).then((left) => statesOf(left, 'none'), () => []);
+    // Cancelled before the first step: everything still runs. After it nothing can be put back, and the next removal goes on.
+    if (error instanceof AttemptCancelled) return { outcome: 'cancelled', reason: error.message, restored: true, containers };
+    const { code, message } = asFailure(error);
+    return { outcome: 'failed', code, reason: message, restored: false, evidence: [], containers };
+  }
+}

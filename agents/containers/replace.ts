@@ -1,0 +1,123 @@
+/** One container on its way into its place: the old aside, the new created, started and found good. */
+import type { TargetSpec } from '../../schemas/gen/types.ts';
+import type { AttemptContext } from '../core/engine.ts';
+import { change, look } from './calls.ts';
+import type { WantedContainer } from './container-spec.ts';
+import { AttemptFailure, safePoint } from './failure.ts';
+import { waitForHelper, waitUntilGood, type Gate } from './health-gate.ts';
+import { isUp, type Inventory } from './inventory.ts';
+import { LABEL, attemptOf, oldName } from './labels.ts';
+import { RuntimeError, type ContainerRuntime, type ContainerSummary } from './runtime.ts';
+
+export interface Placing {
+  readonly runtime: ContainerRuntime;
+  readonly spec: TargetSpec;
+  readonly context: AttemptContext;
+  /** Aborts when another container has failed: then this one need not be waited for. */
+  readonly stop: AbortSignal;
+  /** As it was before the first step. */
+  readonly inventory: Inventory;
+  readonly wanted: readonly WantedContainer[];
+  /** Containers that are being set aside or stopped, so that two that need it wait for one call. */
+  readonly moving: Map<string, Promise<void>>;
+}
+
+export async function putInPlace(placing: Placing, wanted: WantedContainer): Promise<void> {
+  const { runtime, context, inventory } = placing;
+  const gate: Gate = placing;
+  const current = inventory.finals.get(wanted.name);
+  const own = current !== undefined && attemptOf(current.labels) === context.attemptId;
+  if (current !== undefined && (await isAsWanted(runtime, current, wanted))) {
+    context.progress('keep', `${wanted.name} is as wanted and stays untouched`);
+    return waitUntilGood(gate, wanted, current.id, own);
+  }
+  if (placing.stop.aborted) return;
+  safePoint(context);
+
+  // Of this attempt, from before a restart of the agent, and not usable: it is nobody's old container.
+  if (current !== undefined && own) await runtime.remove(current.id, change());
+  if (current !== undefined && !own) await setAside(placing, current, wanted.recreate);
+  await makeWay(placing, wanted, current);
+  await runHelpers(placing, wanted);
+  if (placing.stop.aborted) return;
+  safePoint(context);
+
+  const id = await create(runtime, wanted);
+  if (wanted.expected !== 'waiting') {
+    context.progress('start', `starts ${wanted.name} (${wanted.image.image})`);
+    await runtime.start(id, change());
+  }
+  await waitUntilGood(gate, wanted, id, true);
+}
+
+async function create(runtime: ContainerRuntime, wanted: WantedContainer): Promise<string> {
+  try {
+    return await runtime.create(wanted.plan, change());
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'NameTaken') {
+      throw new AttemptFailure('NameTaken', `a container named ${wanted.name} appeared during the attempt: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** Same hash, and in the state that the spec asks for: an attempt touches only what changed. */
+async function isAsWanted(runtime: ContainerRuntime, current: ContainerSummary, wanted: WantedContainer): Promise<boolean> {
+  if (current.labels[LABEL.hash] !== wanted.hash) return false;
+  if (wanted.expected === 'running') return current.state === 'running';
+  if (wanted.expected === 'waiting') return current.state === 'created';
+  if (current.state === 'running') return true;
+  if (current.state !== 'exited') return false;
+  const details = await runtime.inspect(current.id, look());
+  return details?.exitCode === (wanted.image.config.expectedState?.exitCode ?? 0);
+}
+
+/** The name says by whom and whether it ran, and it says so before anything is stopped. */
+function setAside(placing: Placing, container: ContainerSummary, stop: boolean): Promise<void> {
+  return once(placing, container.id, async () => {
+    const { runtime, context } = placing;
+    context.progress('switch', `sets ${container.name} aside${stop && isUp(container) ? ' and stops it' : isUp(container) ? ', still running' : ''}`);
+    await runtime.rename(container.id, oldName(container.name, context.attemptId, isUp(container)), change());
+    if (stop) await stopOld(runtime, container);
+  });
+}
+
+async function stopOld(runtime: ContainerRuntime, container: ContainerSummary): Promise<void> {
+  if (!isUp(container)) return;
+  const grace = Number(container.labels[LABEL.stopGrace] ?? '10') || 0;
+  await runtime.stop(container.id, grace, change(grace * 1000));
+}
+
+/** Stops whatever of this target is on its way out and still holds what the new container needs. */
+async function makeWay(placing: Placing, wanted: WantedContainer, current: ContainerSummary | undefined): Promise<void> {
+  const needed = new Set(wanted.hostPorts);
+  const holds = (container: ContainerSummary): boolean => isUp(container) && container.hostPorts.some((port) => needed.has(port));
+  for (const old of placing.inventory.aside) {
+    const mine = old.base === wanted.name && wanted.recreate;
+    if (isUp(old.container) && (mine || holds(old.container))) await once(placing, old.container.id, () => stopOld(placing.runtime, old.container));
+  }
+  for (const other of placing.inventory.finals.values()) {
+    if (other.id === current?.id || !holds(other) || attemptOf(other.labels) === placing.context.attemptId) continue;
+    const stays = placing.wanted.some((one) => one.name === other.name && one.hash === other.labels[LABEL.hash]);
+    if (!stays) await setAside(placing, other, true);
+  }
+}
+
+function once(placing: Placing, id: string, task: () => Promise<void>): Promise<void> {
+  const moving = placing.moving.get(id) ?? task();
+  placing.moving.set(id, moving);
+  return moving;
+}
+
+async function runHelpers(placing: Placing, wanted: WantedContainer): Promise<void> {
+  const { runtime, context } = placing;
+  for (const plan of wanted.helpers) {
+    if (placing.stop.aborted) return;
+    safePoint(context);
+    context.progress('init', `runs ${plan.name}`);
+    const id = await runtime.create(plan, change());
+    await runtime.start(id, change());
+    await waitForHelper(placing, plan.name, id, plan.config);
+    await runtime.remove(id, change());
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Back to what ran before an attempt (R19), and the end of an attempt that was decided. Both read the engine afresh and may be
+ * repeated after a crash at any of their steps.
+ */
+import { change, look } from './calls.ts';
+import { takeInventory, type Inventory, type SetAside } from './inventory.ts';
+import { LABEL, attemptOf, doneName } from './labels.ts';
+import { pause, pooled } from './pool.ts';
+import type { ContainerRuntime, ContainerSummary } from './runtime.ts';
+
+export interface Target {
+  readonly team: string;
+  readonly prefix: string;
+}
+
+export interface Restored {
+  /** All that ran before runs again. */
+  readonly complete: boolean;
+  /** What could not be put back, for people. */
+  readonly problems: readonly string[];
+}
+
+/** Removes what the attempt created and puts back what it set aside. Never for an attempt that was decided. */
+export async function restore(runtime: ContainerRuntime, target: Target, attemptId: bigint): Promise<Restored> {
+  const inventory = await takeInventory(runtime, target.team, target.prefix, look());
+  if (inventory.done.some((one) => one.by === attemptId)) throw new Error(`attempt ${attemptId} was decided and cannot be undone`);
+  const olds = inventory.aside.filter((one) => one.by === attemptId);
+  const mine = [...inventory.finals.values()].filter((one) => attemptOf(one.labels) === attemptId);
+  const helpers = inventory.helpers.filter((one) => attemptOf(one.labels) === attemptId);
+  // First all new ones away, then the old ones: the new may hold a port that an old one under another name needs.
+  await pooled([...mine, ...helpers], (one) => runtime.remove(one.id, change()));
+
+  const problems: string[] = [];
+  await pooled(olds, async (old) => {
+    // Started under its set-aside name, which says that it ran: a crash between the two steps loses nothing.
+    if (old.ran) {
+      try {
+        await runtime.start(old.container.id, change());
+        if (!(await comesUp(runtime, old.container.id))) problems.push(`${old.base} was put back and does not stay up`);
+      } catch (error) {
+        problems.push(`${old.base} could not be started again: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    await runtime.rename(old.container.id, old.base, change());
+  });
+  return { complete: problems.length === 0, problems };
+}
+
+/** A container that was started answers `running` at once as a rule; a crash-looping one gets three seconds to be caught up. */
+async function comesUp(runtime: ContainerRuntime, id: string): Promise<boolean> {
+  const until = Date.now() + 3000;
+  for (let wait = 20; ; wait *= 2) {
+    const details = await runtime.inspect(id, look());
+    if (details?.state === 'running') return true;
+    // One that was crash-looping before is as it was.
+    if (details === undefined || details.state === 'restarting' || Date.now() > until) return details?.state === 'restarting';
+    await pause(wait, look());
+  }
+}
+
+/**
+ * Decides an attempt: one old container is renamed, and from that single call on there is no way back; whoever comes after
+ * a crash sees the mark and goes on. Answers whether the mark stands, also where the engine's answer was lost.
+ */
+export async function mark(runtime: ContainerRuntime, container: ContainerSummary | undefined, attemptId: bigint): Promise<boolean> {
+  if (container === undefined) return true;
+  const name = doneName(baseOf(container), attemptId);
+  try {
+    await runtime.rename(container.id, name, change());
+    return true;
+  } catch (error) {
+    const there = await runtime.inspect(container.id, look());
+    if (there?.name === name) return true;
+    throw error;
+  }
+}
+
+/** Removes old containers and orphans once the attempt is decided; the mark, which comes first in the list, goes last. */
+export async function cleanUp(runtime: ContainerRuntime, leaving: readonly ContainerSummary[]): Promise<void> {
+  const [marker, ...others] = leaving;
+  await pooled(others, (one) => retire(runtime, one));
+  if (marker !== undefined) await retire(runtime, marker);
+}
+
+function baseOf(container: ContainerSummary): string {
+  return container.name.replace(/\.old-\d+-[rs]$/, '');
+}
+
+/** Stops it with its own grace, then removes it; its named volumes stay (R20). */
+export async function retire(runtime: ContainerRuntime, container: ContainerSummary): Promise<void> {
+  if (container.state === 'running' || container.state === 'paused' || container.state === 'restarting') {
+    const grace = Number(container.labels[LABEL.stopGrace] ?? '10') || 0;
+    await runtime.stop(container.id, grace, change(grace * 1000));
+  }
+  await runtime.remove(container.id, change());
+}
+
+/**
+ * Ends what attempts before this one left half done: a decided one is cleaned up, any other is restored. What this very
+ * attempt left before a restart of the agent stays for the caller. Answers the inventory afterwards.
+ */
+export async function settleLeftovers(
+  runtime: ContainerRuntime,
+  target: Target,
+  attemptId: bigint,
+  tell: (step: string, text: string) => void,
+): Promise<Inventory> {
+  const inventory = await takeInventory(runtime, target.team, target.prefix, look());
+  const decidedBy = new Set(inventory.done.map((one) => one.by));
+  const others = [...decidedBy].filter((by) => by !== attemptId);
+  for (const by of others) {
+    tell('clean', `finishes attempt ${by}, which was interrupted after it had succeeded`);
+    const leaving = [...inventory.done, ...inventory.aside].filter((one) => one.by === by);
+    await cleanUp(runtime, leaving.map((one) => one.container));
+  }
+  const open = openAttempts(inventory.aside, decidedBy, attemptId);
+  for (const by of open) {
+    tell('restore', `puts back what attempt ${by} had set aside when it was interrupted`);
+    await restore(runtime, target, by);
+  }
+  await pooled(inventory.helpers, (one) => runtime.remove(one.id, change()));
+  const changed = others.length + open.length + inventory.helpers.length > 0;
+  return changed ? await takeInventory(runtime, target.team, target.prefix, look()) : inventory;
+}
+
+/** Newest first: each put back what the one before it had left. */
+function openAttempts(aside: readonly SetAside[], decided: ReadonlySet<bigint>, attemptId: bigint): bigint[] {
+  const open = new Set(aside.map((one) => one.by).filter((by) => by !== attemptId && !decided.has(by)));
+  return [...open].sort((a, b) => (a < b ? 1 : -1));
+}

@@ -1,0 +1,158 @@
+/**
+ * A Docker attempt (SPEC §4), from the spec to the end of it. The order of the steps is the promise:
+ *
+ *   leftovers of earlier attempts → images by digest → networks, volumes → level by level: aside, create, start, good?
+ *   → all good: one rename decides, the old ones go → else: the new ones go, the old ones come back.
+ *
+ * Nothing is remembered outside the engine, so that an attempt which is killed at any step is finished or undone by calling
+ * this again with the same attempt id.
+ */
+import type { TargetSpec } from '../../schemas/gen/types.ts';
+import type { AttemptContext, AttemptEnd, TargetMemory } from '../core/engine.ts';
+import { look } from './calls.ts';
+import { containerNameOf, deployedImages, wantedContainers, wantedImages, type WantedContainer } from './container-spec.ts';
+import { milliseconds } from './duration.ts';
+import { AttemptCancelled, AttemptFailure, asFailure, safePoint } from './failure.ts';
+import { prepareImages } from './images.ts';
+import { digestsOfAttempt, takeInventory, type Inventory } from './inventory.ts';
+import { attemptOf } from './labels.ts';
+import { levelsOf } from './levels.ts';
+import { ensureGround, removeGround } from './ground.ts';
+import { pooled } from './pool.ts';
+import { putInPlace, type Placing } from './replace.ts';
+import { cleanUp, mark, restore, settleLeftovers } from './restore.ts';
+import { statesOf } from './states.ts';
+import { refuseUnsupported } from './supported.ts';
+import { exitText } from './health-gate.ts';
+import { evidenceOf } from './evidence.ts';
+import type { ContainerRuntime } from './runtime.ts';
+
+export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext): Promise<AttemptEnd> {
+  let decided = false;
+  try {
+    refuseUnsupported(spec);
+    const inventory = await settleLeftovers(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
+    decided = wasDecided(inventory, previous, context.attemptId);
+    return await carryOut(runtime, spec, decided ? unstoppable(context) : context, inventory);
+  } catch (error) {
+    return failed(runtime, spec, context, error, decided);
+  }
+}
+
+/** Once decided there is no way back, so neither a cancel nor the deadline stops the rest of it. */
+function unstoppable(context: AttemptContext): AttemptContext {
+  const never = new AbortController().signal;
+  return { attemptId: context.attemptId, resumed: context.resumed, deadline: never, cancel: never, progress: (step, text) => context.progress(step, text) };
+}
+
+/**
+ * Did this attempt get past the point of no return before the agent was restarted? Either its mark is still there, or the
+ * mark is gone with the old containers and the new ones stand where remembered ones stood.
+ */
+function wasDecided(inventory: Inventory, previous: TargetMemory | undefined, attemptId: bigint): boolean {
+  if (inventory.done.some((one) => one.by === attemptId)) return true;
+  if (previous === undefined || inventory.aside.some((one) => one.by === attemptId)) return false;
+  if (previous.attemptId === attemptId) return true;
+  const before = new Set(deployedImages(previous.spec).map((image) => containerNameOf(previous.spec, image)));
+  return [...inventory.finals.values()].some((one) => attemptOf(one.labels) === attemptId && before.has(one.name));
+}
+
+async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, inventory: Inventory): Promise<AttemptEnd> {
+  safePoint(context);
+  const known = digestsOfAttempt(inventory, context.attemptId);
+  const knownDigest = (reference: string): string | undefined => known.get(reference);
+  const pullLimit = AbortSignal.timeout(milliseconds(spec.timeouts.pull, '10m'));
+  const ready = await prepareImages(runtime, wantedImages(spec, knownDigest), (step, text) => context.progress(step, text), AbortSignal.any([context.cancel, context.deadline, pullLimit])).catch((error: unknown) => {
+    safePoint(context);
+    if (pullLimit.aborted) throw new AttemptFailure('ImagePullFailed', `the images were not pulled within ${spec.timeouts.pull}; nothing was touched`, { cause: error });
+    throw error;
+  });
+  const wanted = wantedContainers(spec, context.attemptId, ready, knownDigest);
+  refuseTakenNames(wanted, inventory);
+  safePoint(context);
+
+  await ensureGround(runtime, spec, wanted, context);
+  const stop = new AbortController();
+  const placing: Placing = { runtime, spec, context, stop: stop.signal, inventory, wanted, moving: new Map() };
+  for (const level of levelsOf(wanted.map((one) => ({ name: one.image.name, dependsOn: one.dependsOn, one })))) {
+    await pooled(level, async ({ one }) => {
+      try {
+        await putInPlace(placing, one);
+      } catch (error) {
+        stop.abort();
+        throw error;
+      }
+    });
+  }
+
+  const after = await takeInventory(runtime, spec.team, spec.prefix, look());
+  await allStillGood(runtime, wanted, after);
+  safePoint(context);
+  await decide(runtime, wanted, after, context);
+  return {
+    outcome: 'succeeded',
+    digests: wanted.map((one) => ({ name: one.image.name, image: one.image.image, digest: one.ready.digest })),
+    containers: statesOf(after, 'healthy'),
+  };
+}
+
+function refuseTakenNames(wanted: readonly WantedContainer[], inventory: Inventory): void {
+  const taken = wanted.find((one) => inventory.foreign.has(one.name));
+  if (taken === undefined) return;
+  throw new AttemptFailure('NameTaken', `a container named ${taken.name} exists on the node and is not Tagboat's for this team and prefix; nothing was touched. Rename or remove it, or choose another prefix`);
+}
+
+/** One look at all of them at the end: an early one may have died while a later one was waited for. */
+async function allStillGood(runtime: ContainerRuntime, wanted: readonly WantedContainer[], inventory: Inventory): Promise<void> {
+  for (const one of wanted) {
+    const container = inventory.finals.get(one.name);
+    if (container === undefined) throw new AttemptFailure('ContainerExited', `${one.name} vanished during the attempt; somebody else removed it`);
+    if (one.expected !== 'running' || container.state === 'running') continue;
+    const details = await runtime.inspect(container.id, look());
+    const evidence = [await evidenceOf(runtime, container.id, one.name, [])];
+    throw new AttemptFailure('ContainerExited', details === undefined ? `${one.name} vanished during the attempt` : exitText(one.name, details), { evidence });
+  }
+}
+
+/** The point of no return: whatever goes wrong after the mark is left to the next attempt, never turned into a failure. */
+async function decide(runtime: ContainerRuntime, wanted: readonly WantedContainer[], inventory: Inventory, context: AttemptContext): Promise<void> {
+  const names = new Set(wanted.map((one) => one.name));
+  const orphans = [...inventory.finals.values()].filter((one) => !names.has(one.name));
+  const marks = inventory.done.filter((one) => one.by === context.attemptId).map((one) => one.container);
+  const leaving = [...marks, ...inventory.aside.map((one) => one.container), ...orphans];
+  if (leaving.length === 0) return;
+  const unwanted = orphans.length === 0 ? '' : ` and what is no longer wanted: ${orphans.map((one) => one.name).join(', ')}`;
+  context.progress('clean', `all containers are good; removes ${leaving.length - orphans.length} old${unwanted}`);
+  const decided = marks.length > 0 || (await mark(runtime, leaving[0], context.attemptId));
+  if (!decided) throw new AttemptFailure('EngineError', 'the engine did not accept the last step');
+  try {
+    await cleanUp(runtime, leaving);
+  } catch (error) {
+    context.progress('clean', `an old container could not be removed and is left to the next attempt: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The one exit of everything that did not succeed: restore, then say what happened. */
+async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, error: unknown, decided: boolean): Promise<AttemptEnd> {
+  const cancelled = error instanceof AttemptCancelled;
+  const cause = cancelled ? undefined : asFailure(error);
+  const reason = cause?.message ?? (error as Error).message;
+  let restored = false;
+  let addition = '';
+  if (decided) {
+    addition = ' (the attempt had already replaced the old containers before the agent was restarted; they cannot be put back)';
+  } else {
+    try {
+      context.progress('restore', cancelled ? 'stops and puts back what ran before' : `failed (${cause?.code ?? ''}); puts back what ran before`);
+      const result = await restore(runtime, spec, context.attemptId);
+      restored = result.complete;
+      addition = result.problems.length === 0 ? '' : ` Restore incomplete: ${result.problems.join('; ')}`;
+      await removeGround(runtime, spec);
+    } catch (second) {
+      addition = ` The restore failed as well: ${second instanceof Error ? second.message : String(second)}`;
+    }
+  }
+  const containers = await takeInventory(runtime, spec.team, spec.prefix, look()).then((inventory) => statesOf(inventory, 'none'), () => []);
+  if (cause === undefined) return { outcome: 'cancelled', reason: `${reason}${addition}`, restored, containers };
+  return { outcome: 'failed', code: cause.code, reason: `${reason}${addition}`, restored, evidence: cause.evidence, containers };
+}

@@ -1,0 +1,21 @@
+/** What a Docker host cannot honour is refused, never dropped in silence (SPEC §2). Validation says the same much earlier. */
+import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
+import { AttemptFailure } from './failure.ts';
+
+type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string];
+
+const RULES: readonly Rule[] = [
+  [(config) => Object.keys(config.secrets ?? {}).length > 0, 'uses sealed secrets, which this agent cannot open'],
+  [(config) => (config.replicas ?? 1) > 1, 'asks for more than one replica; a Docker host runs one'],
+  [(config) => (config.expose ?? 'none') !== 'none', 'asks to be exposed, which this agent cannot do'],
+  [(config) => config.kubernetes !== undefined, 'has settings that only a cluster knows (kubernetes)'],
+  [(config) => (config.volumes ?? []).some((volume) => volume.class !== undefined), 'names a storage class; only a cluster has those'],
+  [(config) => config.healthCheck?.start !== undefined || config.healthCheck?.live !== undefined || config.healthCheck?.ready !== undefined, 'has start, live or ready probes; only a cluster knows those'],
+];
+
+export function refuseUnsupported(spec: TargetSpec): void {
+  for (const image of spec.images) {
+    const rule = RULES.find(([refuse]) => refuse(image.config));
+    if (rule !== undefined) throw new AttemptFailure('Unsupported', `${image.name} ${rule[1]}; nothing was touched. Change its config or deploy it to another node`);
+  }
+}

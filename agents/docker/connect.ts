@@ -1,0 +1,51 @@
+/** Where the engine is: explicit options, else the environment as the `docker` command reads it, else the usual socket. */
+import Docker from 'dockerode';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { DockerRuntimeOptions } from './docker-runtime.ts';
+
+export interface DockerConnection {
+  readonly socketPath?: string;
+  /** `unix:///run/docker.sock` or `tcp://host:2375`, as in DOCKER_HOST. */
+  readonly host?: string;
+}
+
+const API_VERSION = 'v1.41';
+const LOOPBACK = '127.0.0.1';
+
+export function connectDocker(connection: DockerConnection): DockerRuntimeOptions {
+  const host = connection.socketPath !== undefined ? `unix://${connection.socketPath}` : connection.host;
+  const isSelf = ownContainer();
+  if (host === undefined) {
+    // dockerode reads DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH itself.
+    const fromEnvironment = process.env['DOCKER_HOST'] ?? '';
+    return { docker: new Docker({ version: API_VERSION }), ...placeOf(fromEnvironment), isSelf };
+  }
+  if (host.startsWith('unix://')) return { docker: new Docker({ socketPath: host.slice('unix://'.length), version: API_VERSION }), ...placeOf(host), isSelf };
+  const url = new URL(host.includes('//') ? host : `tcp://${host}`);
+  const docker = new Docker({ host: url.hostname, port: Number(url.port || '2375'), protocol: url.protocol === 'https:' ? 'https' : 'http', version: API_VERSION });
+  return { docker, ...placeOf(host), isSelf };
+}
+
+function placeOf(host: string): { engineHost: string; remote: boolean } {
+  if (host === '' || host.startsWith('unix://') || host.startsWith('npipe://')) return { engineHost: LOOPBACK, remote: false };
+  const { hostname: name } = new URL(host.includes('//') ? host : `tcp://${host}`);
+  const local = name === 'localhost' || name === LOOPBACK || name === '[::1]';
+  return { engineHost: name, remote: !local };
+}
+
+/** The id of the container that the agent itself runs in, by its mounts or its host name (Docker's default is the short id). */
+function ownContainer(): (id: string) => boolean {
+  const own = ownIdFromMounts();
+  const name = hostname();
+  const short = /^[0-9a-f]{12}$/.test(name) ? name : undefined;
+  return (id) => id === own || (short !== undefined && id.startsWith(short));
+}
+
+function ownIdFromMounts(): string | undefined {
+  try {
+    return /\/containers\/([0-9a-f]{64})\/(?:hostname|hosts|resolv\.conf)/.exec(readFileSync('/proc/self/mountinfo', 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * The Docker room: dockerode and its traps, and nothing of the rollout. What comes in are verbs of the container runtime, what
+ * goes out are HTTP calls to one engine.
+ *
+ * Traps handled here: a pull that fails carries its error in the stream; "create" would write the whole body into the URL too,
+ * environment included, so query and body are given apart (R27); `distribution` takes no abort signal.
+ */
+import type Docker from 'dockerode';
+import type { ContainerCreateOptions } from 'dockerode';
+import type { Readable } from 'node:stream';
+import type { LogLine } from '../core/engine.ts';
+import { LABEL } from '../containers/labels.ts';
+import {
+  RuntimeError,
+  type ContainerDetails,
+  type ContainerPlan,
+  type ContainerRuntime,
+  type ContainerSummary,
+  type LocalImage,
+  type NetworkProbe,
+  type ProbeResult,
+  type RuntimeEvent,
+} from '../containers/runtime.ts';
+import { containerOptions } from './container-options.ts';
+import { detailsOf, stateWord } from './details.ts';
+import { logLines, outputOf } from './demultiplex.ts';
+import { engineError, isStatus, registryCode, registryError } from './docker-errors.ts';
+import { readEvents } from './events.ts';
+import { probeNetwork } from './network-probe.ts';
+
+export interface DockerRuntimeOptions {
+  readonly docker: Docker;
+  /** Where published ports of the engine answer. */
+  readonly engineHost: string;
+  readonly remote: boolean;
+  /** The agent's own container, if it runs in one: never listed, so never touched. */
+  readonly isSelf: (id: string) => boolean;
+}
+
+const OUTPUT_SHOWN = 2000;
+
+export class DockerRuntime implements ContainerRuntime {
+  readonly type = 'docker';
+  readonly simulated = false;
+  readonly #docker: Docker;
+  readonly #options: DockerRuntimeOptions;
+  /** Network events name only a container id; this tells whose it is. Holds what the last list showed. */
+  #owners: ReadonlyMap<string, { readonly team: string; readonly prefix: string }> = new Map();
+
+  constructor(options: DockerRuntimeOptions) {
+    this.#docker = options.docker;
+    this.#options = options;
+  }
+
+  async version(signal: AbortSignal): Promise<string> {
+    const version = await abortable(this.#docker.version(), signal).catch((error: unknown) => {
+      throw engineError(error, 'asking for its version', 'EngineUnreachable');
+    });
+    return `Docker ${version.Version}`;
+  }
+
+  async resolve(reference: string, signal: AbortSignal): Promise<string> {
+    try {
+      const info = await abortable(this.#docker.getImage(reference).distribution(), signal);
+      return info.Descriptor.digest;
+    } catch (error) {
+      throw registryError(error, reference);
+    }
+  }
+
+  async localImage(reference: string, signal: AbortSignal): Promise<LocalImage | undefined> {
+    try {
+      const info = await abortable(this.#docker.getImage(reference).inspect(), signal);
+      return { id: info.Id, repoDigests: info.RepoDigests ?? [] };
+    } catch (error) {
+      if (isStatus(error, 404)) return undefined;
+      throw engineError(error, `looking for the image ${reference}`);
+    }
+  }
+
+  async pull(repository: string, digest: string, tag: string | undefined, signal: AbortSignal): Promise<void> {
+    const source = `${repository}@${digest}`;
+    try {
+      const stream = (await this.#docker.createImage({ fromImage: repository, tag: digest, abortSignal: signal })) as Readable;
+      const failure = await lastError(stream, signal);
+      if (failure !== undefined) throw new RuntimeError(registryCode(failure), `pulling ${source}: ${failure}; nothing was touched`);
+      if (tag !== undefined) await this.#docker.getImage(source).tag({ repo: repository, tag, abortSignal: signal });
+    } catch (error) {
+      throw error instanceof RuntimeError ? error : registryError(error, source);
+    }
+  }
+
+  async list(signal: AbortSignal): Promise<readonly ContainerSummary[]> {
+    const rows = await this.#docker.listContainers({ all: true, abortSignal: signal }).catch((error: unknown) => {
+      throw engineError(error, 'listing containers');
+    });
+    const containers = rows.filter((row) => !this.#options.isSelf(row.Id)).map((row) => summaryOf(row));
+    this.#owners = new Map(
+      containers.flatMap((one) => {
+        const team = one.labels[LABEL.team];
+        return team === undefined ? [] : [[one.id, { team, prefix: one.labels[LABEL.prefix] ?? '' }] as const];
+      }),
+    );
+    return containers;
+  }
+
+  async inspect(id: string, signal: AbortSignal): Promise<ContainerDetails | undefined> {
+    try {
+      const info = await this.#docker.getContainer(id).inspect({ abortSignal: signal });
+      return detailsOf(info, this.#options.engineHost, this.#options.remote);
+    } catch (error) {
+      if (isStatus(error, 404)) return undefined;
+      throw engineError(error, 'inspecting a container');
+    }
+  }
+
+  async create(plan: ContainerPlan, signal: AbortSignal): Promise<string> {
+    const { name, ...body } = containerOptions(plan);
+    try {
+      const apart = { _query: { name }, _body: body, abortSignal: signal } as ContainerCreateOptions;
+      const container = await this.#docker.createContainer(apart);
+      // The engine of API 1.41 takes one network when creating, the others afterwards.
+      for (const network of plan.networks.slice(1)) {
+        const endpoint = { Container: container.id, EndpointConfig: { Aliases: [...network.aliases] }, abortSignal: signal };
+        await this.#docker.getNetwork(network.name).connect(endpoint);
+      }
+      return container.id;
+    } catch (error) {
+      throw engineError(error, `creating ${plan.name}`, 'ContainerCreateFailed');
+    }
+  }
+
+  async start(id: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#docker.getContainer(id).start({ abortSignal: signal });
+    } catch (error) {
+      if (!isStatus(error, 304)) throw engineError(error, 'starting the container', 'ContainerStartFailed');
+    }
+  }
+
+  async stop(id: string, graceSeconds: number, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#docker.getContainer(id).stop({ t: graceSeconds, abortSignal: signal });
+    } catch (error) {
+      if (!isStatus(error, 304, 404)) throw engineError(error, 'stopping a container');
+    }
+  }
+
+  async rename(id: string, name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#docker.getContainer(id).rename({ name, abortSignal: signal });
+    } catch (error) {
+      throw engineError(error, `renaming a container to ${name}`);
+    }
+  }
+
+  async remove(id: string, signal: AbortSignal): Promise<void> {
+    try {
+      // Without `v`: not even a volume without a name is removed (R20).
+      await this.#docker.getContainer(id).remove({ force: true, abortSignal: signal });
+    } catch (error) {
+      if (isStatus(error, 404)) return;
+      // Somebody else is already removing it.
+      if (isStatus(error, 409)) return this.#waitUntilGone(id, signal);
+      throw engineError(error, 'removing a container');
+    }
+  }
+
+  async #waitUntilGone(id: string, signal: AbortSignal): Promise<void> {
+    while ((await this.inspect(id, signal)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  async ensureNetwork(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    try {
+      const there = await this.#networkLabels(name, signal);
+      if (there !== undefined) return there;
+      await this.#docker.createNetwork({ Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: { ...labels }, abortSignal: signal });
+      return labels;
+    } catch (error) {
+      const there = isStatus(error, 409) ? await this.#networkLabels(name, signal) : undefined;
+      if (there !== undefined) return there;
+      throw engineError(error, `creating the network ${name}`);
+    }
+  }
+
+  async #networkLabels(name: string, signal: AbortSignal): Promise<Record<string, string> | undefined> {
+    try {
+      const info = (await abortable(this.#docker.getNetwork(name).inspect() as Promise<{ Labels?: Record<string, string> | null }>, signal));
+      return info.Labels ?? {};
+    } catch (error) {
+      if (isStatus(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  async networks(labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<readonly string[]> {
+    const found = await this.#docker.listNetworks({ filters: { label: labelFilter(labels) }, abortSignal: signal }).catch((error: unknown) => {
+      throw engineError(error, 'listing networks');
+    });
+    return found.map((network) => network.Name);
+  }
+
+  async removeNetwork(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#docker.getNetwork(name).remove({ abortSignal: signal });
+    } catch (error) {
+      if (!isStatus(error, 403, 404, 409)) throw engineError(error, `removing the network ${name}`);
+    }
+  }
+
+  async ensureVolume(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
+    await this.#docker.createVolume({ Name: name, Labels: { ...labels }, abortSignal: signal }).catch((error: unknown) => {
+      throw engineError(error, `creating the volume ${name}`);
+    });
+  }
+
+  async volumes(labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<readonly string[]> {
+    const found = await this.#docker.listVolumes({ filters: { label: labelFilter(labels) }, abortSignal: signal }).catch((error: unknown) => {
+      throw engineError(error, 'listing volumes');
+    });
+    return (found.Volumes ?? []).map((volume) => volume.Name);
+  }
+
+  async removeVolume(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#docker.getVolume(name).remove({ abortSignal: signal });
+    } catch (error) {
+      if (!isStatus(error, 404)) throw engineError(error, `removing the volume ${name}`);
+    }
+  }
+
+  async exec(id: string, command: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<ProbeResult> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const shown = command.join(' ');
+    try {
+      const exec = await this.#docker.getContainer(id).exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, abortSignal: limit });
+      const stream = (await exec.start({ abortSignal: limit })) as unknown as Readable;
+      limit.addEventListener('abort', () => stream.destroy(), { once: true });
+      const output = await outputOf(stream, false, OUTPUT_SHOWN);
+      const { ExitCode: code } = await exec.inspect({ abortSignal: limit });
+      if (code === 0) return { ok: true, output: `${shown}: ${output === '' ? 'exit code 0' : output}` };
+      return { ok: false, output: `${shown}: exit code ${code ?? 'unknown'}${output === '' ? '' : `: ${output}`}` };
+    } catch (error) {
+      if (limit.aborted) return { ok: false, output: `${shown}: no end within ${timeoutMs} ms` };
+      return { ok: false, output: `${shown}: ${engineError(error, 'running the command').message}` };
+    }
+  }
+
+  probe(container: ContainerDetails, probe: NetworkProbe, timeoutMs: number, signal: AbortSignal): Promise<ProbeResult> {
+    return probeNetwork(container.addressesOf(probe.port), probe, timeoutMs, signal);
+  }
+
+  async *logs(id: string, options: { readonly tail: number; readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine> {
+    const container = this.#docker.getContainer(id);
+    const common = { stdout: true, stderr: true, timestamps: true, tail: options.tail, abortSignal: signal };
+    try {
+      const info = await container.inspect({ abortSignal: signal });
+      if (!options.follow) {
+        yield* logLines(once(await container.logs({ ...common, follow: false })), info.Config.Tty);
+        return;
+      }
+      const stream = (await container.logs({ ...common, follow: true })) as Readable;
+      // Ends the engine's side too when the reader goes away.
+      const stop = (): unknown => stream.destroy();
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        yield* logLines(stream, info.Config.Tty);
+      } finally {
+        signal.removeEventListener('abort', stop);
+        stream.destroy();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      throw engineError(error, 'reading a log');
+    }
+  }
+
+  async events(team: string, onReady: () => void, onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
+    try {
+      await readEvents(this.#docker, team, (id) => this.#owners.get(id), onReady, onEvent, signal);
+    } catch (error) {
+      if (!signal.aborted) throw engineError(error, 'watching for events', 'EngineUnreachable');
+    }
+  }
+}
+
+async function* once(buffer: Buffer): AsyncIterable<Buffer> {
+  yield buffer;
+}
+
+function labelFilter(labels: Readonly<Record<string, string>>): string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+}
+
+/** For calls of the library that take no signal: the answer is dropped, the connection is not. */
+function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** Reads a progress stream to its end; the engine reports failure as a line of it, after status 200. */
+async function lastError(stream: Readable, signal: AbortSignal): Promise<string | undefined> {
+  signal.addEventListener('abort', () => stream.destroy(signal.reason as Error), { once: true });
+  let rest = '';
+  let failure: string | undefined;
+  for await (const chunk of stream) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) failure = errorIn(line) ?? failure;
+  }
+  return errorIn(rest) ?? failure;
+}
+
+function errorIn(line: string): string | undefined {
+  if (!line.includes('"error"')) return undefined;
+  try {
+    const { error } = JSON.parse(line) as { error?: unknown };
+    return typeof error === 'string' ? error : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function summaryOf(row: Docker.ContainerInfo): ContainerSummary {
+  return {
+    id: row.Id,
+    // A container that others link to has more names; its own has one slash.
+    name: (row.Names.find((name) => name.lastIndexOf('/') === 0) ?? row.Names[0] ?? '').replace(/^\//, ''),
+    image: row.Image,
+    imageId: row.ImageID,
+    state: stateWord(row.State),
+    labels: row.Labels,
+    hostPorts: row.Ports.flatMap((port) => (port.PublicPort ? [`${port.Type}/${port.PublicPort}`] : [])),
+    networks: Object.keys(row.NetworkSettings?.Networks ?? {}),
+    createdAt: row.Created,
+  };
+}
