@@ -11,7 +11,8 @@ import { makeCurrent, newStore, openCurrent } from './mirror-directory.ts';
 import { lockMirror, type MirrorLock } from './mirror-lock.ts';
 import { parseCommit, parseTag, type Commit, type ObjectSource, type TagObject } from './objects.ts';
 import { request } from './open-transport.ts';
-import { StoreDamage, type GitObject, type ObjectType, type PackStore } from './pack-store.ts';
+import { StoreDamage, type PackStore } from './pack-store.ts';
+import type { GitObject, ObjectType } from './pack.ts';
 import { RemoteError, retryAfterOf } from './remote-error.ts';
 import type { Remote } from './remote.ts';
 import type { OnRequest } from './transport.ts';
@@ -150,7 +151,7 @@ export class Mirror implements ObjectSource {
   /** Throws RemoteTooLarge for a blob over the limit, before it is read. */
   async readBlob(oid: string): Promise<Uint8Array> {
     const size = await this.#reading(async (store) => await store.size(oid));
-    if (size !== undefined && size > this.#limits.maxBlobBytes) {
+    if (size > this.#limits.maxBlobBytes) {
       throw new RemoteError('RemoteTooLarge', `file ${oid} of ${this.#remote.url} has ${String(size)} bytes, more than ${String(this.#limits.maxBlobBytes)}`, { hint: 'Keep large files out of what is read.' });
     }
     return (await this.object(oid)).bytes;

@@ -1,5 +1,5 @@
 /** Git objects as values. Parsing is pure and lenient where Git is (odd author lines), strict where meaning would be lost. */
-import type { GitObject } from './pack-store.ts';
+import type { GitObject } from './pack.ts';
 
 export interface Person {
   readonly name: string;

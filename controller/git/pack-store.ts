@@ -3,29 +3,20 @@
  * belong to it and is replaced in one step, so a crash at any point leaves the state before; whatever the file does not
  * name is removed when the store is opened. Native Git can read the directory as well.
  */
+import * as fs from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import * as git from 'isomorphic-git';
-import { PackIndex } from './pack-index.ts';
-import { storeFs } from './store-fs.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { indexPack } from 'isomorphic-git';
+import { Pack, type GitObject } from './pack.ts';
 
 /** Something is wrong with the files of this store; it is a cache, so it is made anew. */
 export class StoreDamage extends Error {}
 
-export type ObjectType = 'commit' | 'tree' | 'blob' | 'tag';
-
-export interface GitObject {
-  readonly type: ObjectType;
-  readonly bytes: Buffer;
-}
-
-interface Pack {
-  /** File name without extension. */
-  readonly name: string;
-  /** Bytes of the pack file. */
-  readonly size: number;
-  readonly index: PackIndex;
-}
+/** Reading comes from memory, so nothing else would have its turn: after so many milliseconds it gets one. */
+const TURN_MS = 10;
+/** Git knows it without having it. */
+const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 interface State {
   readonly url: string;
@@ -41,14 +32,11 @@ export class PackStore {
   #packs: readonly Pack[] = [];
   #refs: ReadonlyMap<string, string> = new Map();
   #baseBytes = 0;
-  /** One cache object for the life of the store: it holds packs and their indexes in memory. */
-  readonly #cache = {};
-  readonly #fs: { promises: object };
+  #lastTurn = performance.now();
 
   private constructor(directory: string, url: string) {
     this.directory = directory;
     this.#url = url;
-    this.#fs = storeFs(directory, () => this.#packs.map((pack) => pack.name));
   }
 
   /** Makes an empty store. */
@@ -69,7 +57,7 @@ export class PackStore {
       const state = JSON.parse(await readFile(path.join(directory, 'state.json'), 'utf8')) as State;
       if (state.url !== url) throw new Error('it mirrors another repository');
       const store = new PackStore(directory, url);
-      store.#packs = await Promise.all(state.packs.map(async (pack) => ({ ...pack, index: await PackIndex.load(store.#packFile(pack.name)) })));
+      store.#packs = await Promise.all(state.packs.map(async ({ name, size }) => await Pack.load(store.#packFile(name), name, size)));
       store.#refs = new Map(Object.entries(state.refs));
       store.#baseBytes = state.baseBytes;
       await store.verify();
@@ -99,24 +87,29 @@ export class PackStore {
   }
 
   has(oid: string): boolean {
-    return this.#packs.some((pack) => pack.index.offset(oid) !== undefined);
+    return this.#packs.some((pack) => pack.has(oid));
   }
 
-  /** Size of an object in bytes without reading it; undefined when it is not here. */
-  async size(oid: string): Promise<number | undefined> {
-    const pack = this.#packs.find((one) => one.index.offset(oid) !== undefined);
-    try {
-      return await pack?.index.size(oid);
-    } catch (error) {
-      throw new StoreDamage(`the size of ${oid} cannot be read`, { cause: error });
-    }
+  /** Size of an object in bytes without reading it. Whatever goes wrong, its absence included, is StoreDamage. */
+  async size(oid: string): Promise<number> {
+    return await this.#from(oid, async (pack) => await pack.objectSize(oid));
   }
 
   /** Reads an object. Whatever goes wrong, its absence included, is StoreDamage. */
   async object(oid: string): Promise<GitObject> {
+    if (performance.now() - this.#lastTurn > TURN_MS) {
+      await nextTurn();
+      this.#lastTurn = performance.now();
+    }
+    if (oid === EMPTY_TREE) return { type: 'tree', bytes: Buffer.alloc(0) };
+    return await this.#from(oid, async (pack) => await pack.object(oid));
+  }
+
+  async #from<T>(oid: string, read: (pack: Pack) => Promise<T>): Promise<T> {
+    const pack = this.#packs.find((one) => one.has(oid));
+    if (pack === undefined) throw new StoreDamage(`object ${oid} is missing`);
     try {
-      const { type, object } = (await git.readObject({ fs: this.#fs as git.FsClient, gitdir: this.directory, oid, format: 'content', cache: this.#cache })) as { type: ObjectType; object: Uint8Array };
-      return { type, bytes: Buffer.from(object.buffer, object.byteOffset, object.byteLength) };
+      return await read(pack);
     } catch (error) {
       throw new StoreDamage(`object ${oid} cannot be read`, { cause: error });
     }
@@ -140,13 +133,13 @@ export class PackStore {
     const name = `pack-${pack.checksum}`;
     const file = this.incomingFile();
     if (pack.objects === 0 || this.#packs.some((one) => one.name === name)) return await rm(file, { force: true });
-    const { oids } = await git.indexPack({ fs: this.#fs as git.FsClient, dir: path.dirname(file), gitdir: this.directory, filepath: path.basename(file), cache: {} });
+    const { oids } = await indexPack({ fs, dir: path.dirname(file), gitdir: this.directory, filepath: path.basename(file), cache: {} });
     // isomorphic-git leaves out what it cannot resolve, without a word.
     if (oids.length !== pack.objects) throw new StoreDamage(`the pack holds ${String(pack.objects)} objects, ${String(oids.length)} of them readable`);
     await rename(file, this.#packFile(name));
     await rename(file.replace(/pack$/, 'idx'), this.#packFile(name).replace(/pack$/, 'idx'));
     if (this.#packs.length === 0) this.#baseBytes = pack.bytes;
-    this.#packs = [...this.#packs, { name, size: pack.bytes, index: await PackIndex.load(this.#packFile(name)) }];
+    this.#packs = [...this.#packs, await Pack.load(this.#packFile(name), name, pack.bytes)];
   }
 
   /** Makes packs and refs the state that a crash falls back to. */
