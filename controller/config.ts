@@ -65,8 +65,8 @@ export interface ControllerConfig {
   readonly public: boolean;
   readonly teams: readonly TeamConfig[];
   readonly allowedSources: readonly string[];
-  /** Milliseconds; null keeps for ever. */
-  readonly retention: { readonly attemptsMs: number; readonly eventsMs: number; readonly auditMs: number | null };
+  /** Milliseconds. Audit rows are never removed: the chain is proved from its first row (R26). */
+  readonly retention: { readonly attemptsMs: number; readonly eventsMs: number };
   readonly encryptionKeyFile: string;
   readonly operatorTokenFile: string;
   readonly logLevel: string;
@@ -130,7 +130,7 @@ interface RawConfig {
   readonly public: boolean;
   readonly teams: readonly RawTeam[];
   readonly allowedSources: readonly string[];
-  readonly retention: { readonly attempts: string; readonly events: string; readonly audit?: string };
+  readonly retention: { readonly attempts: string; readonly events: string };
   readonly encryptionKeyFile?: string;
   readonly operatorTokenFile?: string;
   readonly logLevel: string;
@@ -170,11 +170,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     public: raw.public,
     teams,
     allowedSources: raw.allowedSources,
-    retention: {
-      attemptsMs: milliseconds(raw.retention.attempts),
-      eventsMs: milliseconds(raw.retention.events),
-      auditMs: raw.retention.audit === undefined ? null : milliseconds(raw.retention.audit),
-    },
+    retention: { attemptsMs: milliseconds(raw.retention.attempts), eventsMs: milliseconds(raw.retention.events) },
     encryptionKeyFile: raw.encryptionKeyFile === undefined ? resolve(dataDirectory, 'encryption.key') : source.path(raw.encryptionKeyFile, ['encryptionKeyFile']),
     operatorTokenFile: raw.operatorTokenFile === undefined ? resolve(dataDirectory, 'operator.token') : source.path(raw.operatorTokenFile, ['operatorTokenFile']),
     logLevel: raw.logLevel,

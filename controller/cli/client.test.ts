@@ -102,11 +102,11 @@ test('the token of a controller in this directory is used, but never sent to ano
       return Promise.reject(new Error('not sent'));
     };
     try {
-      assert.is((await run(['status'], { TAGBOAT_URL: 'http://tagboat.example.org' })).code, 3);
+      for (const url of ['http://tagboat.example.org', 'http://127.0.0.1.example.org', 'http://127.example.org', 'http://localhost@example.org']) assert.is((await run(['status'], { TAGBOAT_URL: url })).code, 3);
     } finally {
       globalThis.fetch = original;
     }
-    assert.equal(seen, [undefined]);
+    assert.equal(seen, [undefined, undefined, undefined, undefined]);
   } finally {
     rmSync(join(directory, '.tagboat'), { recursive: true });
   }

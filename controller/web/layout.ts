@@ -14,8 +14,11 @@ export interface PageFrame {
   readonly crumbs: readonly Crumb[];
   /** The version of Tagboat. */
   readonly version: string;
-  /** Seconds between reloads by the browser itself (`?refresh=5`), for screens on a wall without scripts. */
-  readonly refresh?: number | undefined;
+  /**
+   * `script`: the page renews its content. A number: the browser itself reloads after so many seconds (`?refresh=5`), for
+   * screens on a wall without scripts.
+   */
+  readonly renew: 'script' | 'never' | number;
   readonly body: Html;
 }
 
@@ -27,11 +30,11 @@ export function layout(frame: PageFrame): Html {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-${frame.refresh !== undefined && html`<meta http-equiv="refresh" content="${frame.refresh}">`}
+${typeof frame.renew === 'number' && html`<meta http-equiv="refresh" content="${frame.renew}">`}
 <title>${frame.title} · Tagboat</title>
 <link rel="icon" href="/assets/tagboat.svg" type="image/svg+xml">
 <link rel="stylesheet" href="${STYLE_URL}">
-${frame.refresh === undefined && html`<script src="${SCRIPT_URL}" defer></script>`}
+${frame.renew === 'script' && html`<script src="${SCRIPT_URL}" defer></script>`}
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>

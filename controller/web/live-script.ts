@@ -27,10 +27,12 @@ export const LIVE_SCRIPT = `'use strict';
   document.addEventListener('visibilitychange', () => schedule(0));
   const renew = async () => {
     let wait = EVERY;
+    const start = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(String(answer.status));
       swap(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      wait = Math.max(EVERY, 10 * (performance.now() - start)); // a large page must not keep the controller busy
       if (status.textContent !== '') status.textContent = '';
     } catch {
       status.textContent = 'Not up to date: the controller does not answer.';

@@ -28,8 +28,8 @@ export function pageRouter(context: WebContext): Router {
   const pages = Router();
 
   const send = (request: Request, response: Response, title: string, crumbs: readonly Crumb[], body: Html): void => {
-    const refresh = positive(request, 'refresh', 3_600);
-    response.type('html').send(layout({ title, crumbs: [{ text: 'Teams', href: '/' }, ...crumbs], version: context.version, refresh, body }).markup);
+    const renew = positive(request, 'refresh', 3_600) ?? 'script';
+    response.type('html').send(layout({ title, crumbs: [{ text: 'Teams', href: '/' }, ...crumbs], version: context.version, renew, body }).markup);
   };
   const crumb = (team: string, ...rest: readonly string[]): Crumb => ({ text: rest.at(-1) ?? team, href: href('teams', team, ...rest) });
 

@@ -85,10 +85,6 @@ export function image(reference: string, digest: string): Html {
   return html`<code class="image" title="${digest === '' ? reference : `${reference} ${digest}`}">${reference}${short === '' ? '' : html`<span class="digest">${short}</span>`}</code>`;
 }
 
-export function teamLink(team: string): Html {
-  return html`<a href="${href('teams', team)}">${team}</a>`;
-}
-
 export function deploymentLink(team: string, name: string): Html {
   return html`<a href="${href('teams', team, 'deployments', name)}">${name}</a>`;
 }

@@ -4,7 +4,7 @@ import type { DeploymentRow, DeploymentView } from './deployment-rows.ts';
 const WAITS = 'waits for ';
 
 export function explainDeployment(row: DeploymentRow): DeploymentView {
-  const { observedReason, recordReason, ...facts } = row;
+  const { observedReason: _observedReason, recordReason, ...facts } = row;
   const waitingFor = waits(row);
   const healthReason = explainHealth(row);
   return {

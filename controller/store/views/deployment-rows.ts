@@ -11,10 +11,8 @@ const containerRow = z.object({
   name: z.string(), imageName: z.string().default(''), image: z.string().default(''), digest: z.string().default(''), state: z.string().default(''),
   health: z.string().default(''), restarts: z.number().default(0), exitCode: z.number().default(0), detail: z.string().default(''),
 });
-export type ContainerView = z.infer<typeof containerRow>;
 
 const driftRow = z.object({ container: z.string(), field: z.string(), expected: z.string().default(''), actual: z.string().default('') });
-export type DriftView = z.infer<typeof driftRow>;
 
 const openAttemptRow = z.object({
   id, state: z.enum(['queued', 'running']), kind: z.enum(['deploy', 'remove', 'heal']), step: z.string().nullable(), text: z.string().nullable(),

@@ -8,7 +8,6 @@ export const nodeStatus = sql.fragment`case when n.revoked_at is not null then '
   when n.enrolled_at is null then 'enrolling' else 'unreachable' end`;
 
 export const nodeStatusRow = z.enum(['connected', 'unreachable', 'enrolling', 'revoked']);
-export type NodeStatus = z.infer<typeof nodeStatusRow>;
 
 const nodeRow = z.object({
   name: z.string(), type: z.enum(['docker', 'kubernetes']), simulated: z.boolean(), status: nodeStatusRow,

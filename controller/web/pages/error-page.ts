@@ -24,8 +24,8 @@ export function errorPage(error: WebError, version: string): Html {
     title,
     crumbs: [{ text: 'Teams', href: '/' }],
     version,
-    // No renewing: an address that is not there does not come by itself.
-    refresh: error.status === 503 ? 5 : 86_400,
+    // An address that is not there does not come by itself.
+    renew: error.status === 503 ? 5 : 'never',
     body: html`<section class="card"><h1>${title}</h1><p>${error.message}.</p><p class="quiet">${error.hint}</p><p><a href="/">All teams</a></p></section>`,
   });
 }
