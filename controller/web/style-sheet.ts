@@ -54,7 +54,7 @@ p.quiet { font-size: .9rem; }
 .why { color: var(--quiet); font-size: .85rem; line-height: 1.4; margin-top: .3rem; overflow-wrap: anywhere; max-width: 46ch; }
 .wrap, .message { overflow-wrap: anywhere; }
 .message { white-space: pre-line; }
-.empty { color: var(--quiet); padding: .75rem 1.15rem; }
+.empty { color: var(--quiet); }
 .count { font-weight: 400; color: var(--quiet); margin-left: .25rem; }
 .head { display: flex; justify-content: space-between; gap: 1rem 2rem; flex-wrap: wrap; margin-bottom: 1rem; }
 .head .side { text-align: right; }
@@ -92,9 +92,9 @@ tbody th .quiet { font-weight: 400; }
 .states { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(13rem, 100%), 1fr)); gap: 1rem 2rem; margin: 1rem 0; }
 .states dt { color: var(--quiet); font-size: .8rem; font-weight: 600; margin-bottom: .25rem; }
 .states dd { margin: 0; overflow-wrap: anywhere; }
-.problems { list-style: none; padding: 0; margin: 0; display: grid; gap: .6rem; }
+.problems { list-style: none; padding: 0; margin: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: .6rem; }
 .problems li { border-color: var(--tone); padding: .7rem 1.15rem; }
-.timeline { list-style: none; margin: 0; padding: 0 0 0 1.4rem; border-left: 2px solid var(--line); display: grid; gap: .9rem; }
+.timeline { list-style: none; margin: 0; padding: 0 0 0 1.4rem; border-left: 2px solid var(--line); display: grid; grid-template-columns: minmax(0, 1fr); gap: .9rem; }
 .timeline > li { position: relative; }
 .timeline > li::before { content: ""; position: absolute; left: calc(-1.4rem - 8px); top: 1.25rem; width: 12px; height: 12px; border-radius: 50%; background: var(--sea); border: 2px solid var(--foam); }
 .attempts { list-style: none; margin: .6rem 0 0; padding: 0; }
@@ -110,6 +110,7 @@ details[open] summary { margin-bottom: .4rem; }
 .diff ins { color: var(--good); text-decoration: none; } .diff del { color: var(--bad); }
 pre { background: #0c1a21; color: #dbe7ec; border-radius: 8px; padding: .75rem 1rem; margin: .25rem 0; overflow: auto; max-height: 22rem; line-height: 1.5; }
 .pager { display: flex; gap: 1.5rem; margin: 1rem 0; }
+@media (min-width: 52.01rem) { tbody th { min-width: 8.5rem; } }
 @media (max-width: 52rem) {
   .head .side { text-align: left; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

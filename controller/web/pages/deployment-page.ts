@@ -13,8 +13,8 @@ export function deploymentPage(team: string, deployment: DeploymentView, history
 <h1>${deployment.name}${!deployment.declared && html` ${badge('manifest gone')}`}${deployment.protected && html` ${badge('protected')}`}</h1>
 <p class="quiet">${productLink(team, deployment.product)} on ${target(team, deployment)}</p>
 </div><p class="quiet side">from ${commit(deployment.commit)}<br>changed ${time(deployment.updatedAt, now)}</p></div>
-${attempt !== null && html`<p class="notice">${pill(attempt.state)} ${attempt.stopping ? 'An attempt is being stopped' : attempt.kind === 'remove' ? 'A removal' : attempt.kind === 'heal' ? 'A healing attempt' : 'An attempt'} ${
-    attempt.state === 'running' ? html`is under way since ${time(attempt.startedAt, now)}${attempt.text !== null && html`: <b>${attempt.step}</b> ${attempt.text}`}` : html`waits for its turn${new Date(attempt.notBefore) > now && html`, ${time(attempt.notBefore, now)}`}`
+${attempt !== null && html`<p class="notice">${pill(attempt.state)} ${attempt.stopping ? 'An attempt that is being stopped' : attempt.kind === 'remove' ? 'A removal' : attempt.kind === 'heal' ? 'A healing attempt' : 'An attempt'} ${
+    attempt.state === 'running' ? html`is under way, started ${time(attempt.startedAt, now)}${attempt.text !== null && html`: <b>${attempt.step}</b> ${attempt.text}`}` : html`waits for its turn${new Date(attempt.notBefore) > now && html`, ${time(attempt.notBefore, now)}`}`
   }</p>`}
 <dl class="states card">
 <div><dt>Version</dt><dd><b class="big">${deployment.version ?? '–'}</b> ${deployment.versionKind !== null && badge(deployment.versionKind)} ${pill(deployment.status)}${versions(deployment)}${deployment.status === 'failed' && why(deployment.reason)}</dd></div>
