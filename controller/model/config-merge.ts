@@ -31,6 +31,8 @@ export interface ConfigLayer {
 
 export interface Origin extends Position {
   readonly layer: string;
+  /** The place of what lies inside a list, by the rest of its pointer. */
+  readonly within: Locate;
 }
 
 /** Layers of one group that set one key differently, and no stronger one that decides it. */
@@ -128,7 +130,7 @@ function groupOf({ layer }: Part): string {
 }
 
 function originOf(pointer: string, { layer }: Part): Origin {
-  return { ...layer.position(pointer), layer: layer.layer };
+  return { ...layer.position(pointer), layer: layer.layer, within: (rest) => layer.position(pointer + rest) };
 }
 
 function isMap(value: unknown): value is Json {

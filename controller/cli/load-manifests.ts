@@ -1,0 +1,50 @@
+/** What `validate` and `render` have in common: where manifests come from, and how failures end. */
+import { explainError, TagboatError } from '../errors.ts';
+import { checkReferences } from '../manifests/check-references.ts';
+import { ParseCache } from '../manifests/parse-cache.ts';
+import { readManifests } from '../manifests/read-set.ts';
+import { directorySource } from '../manifests/source-directory.ts';
+import { findRepository, resolveRevision, revisionSource } from '../manifests/source-revision.ts';
+import type { ManifestSet } from '../model/manifest.ts';
+import type { Problem } from '../model/problem.ts';
+import { compareProblems, problem } from '../model/problem.ts';
+
+export interface Loaded {
+  readonly set: ManifestSet;
+  /** Everything that is wrong, in order. */
+  readonly problems: readonly Problem[];
+  /** Where it was read: the directory, or the revision with its commit. */
+  readonly from: string;
+}
+
+/** Reads a directory, or with `rev` that revision of the Git repository that the directory lies in. */
+export async function loadManifests(directory: string, rev: string | undefined, signal?: AbortSignal): Promise<Loaded> {
+  const options = signal === undefined ? {} : { signal };
+  let set: ManifestSet;
+  let from = directory;
+  if (rev === undefined) {
+    set = await readManifests(await directorySource(directory), new ParseCache(), options);
+  } else {
+    const repository = await findRepository(directory);
+    const commit = await resolveRevision(repository, rev);
+    set = await readManifests(await revisionSource(repository, commit), new ParseCache(), options);
+    from = `${rev} (${commit.slice(0, 12)})`;
+  }
+  const problems = [...set.problems, ...checkReferences(set)];
+  const empty = Object.values(set.byKind).every((manifests) => manifests.size === 0);
+  if (empty && problems.length === 0) {
+    problems.push(problem('RepositoryEmpty', { file: '', line: 0, column: 0 }, `there is no manifest in ${from}`));
+  }
+  return { set, problems: problems.sort(compareProblems), from };
+}
+
+/** Runs a command's work. Exit codes: 2 for what the caller got wrong, 3 for what could not be reached (SPEC §5). */
+export async function runCommand(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    process.stderr.write(`${explainError(error)}\n`);
+    const wrongUse = error instanceof TagboatError && ['UsageError', 'NotFound', 'RefMissing'].includes(error.code);
+    process.exitCode = wrongUse ? 2 : 3;
+  }
+}

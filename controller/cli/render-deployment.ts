@@ -1,0 +1,106 @@
+/** Deployment manifest → merged images with origins; secrets are shown as a digest of their ciphertext (R27). */
+import { hashOf } from '../model/canonical.ts';
+import type { ContainerConfig } from '../../schemas/gen/types.ts';
+import type { Manifest, ManifestSet } from '../model/manifest.ts';
+import type { Problem } from '../model/problem.ts';
+import { problem } from '../model/problem.ts';
+import { resolveImages } from '../model/resolve-images.ts';
+import { named } from '../manifests/check-references.ts';
+import { ParseCache } from '../manifests/parse-cache.ts';
+import { readManifests } from '../manifests/read-set.ts';
+import { findRepository, resolveRevision, revisionSource } from '../manifests/source-revision.ts';
+
+export interface RenderedOrigin {
+  readonly layer: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface RenderedImage {
+  readonly name: string;
+  readonly image: string;
+  readonly registry?: string;
+  readonly dependsOn: readonly string[];
+  readonly config: Readonly<Record<string, unknown>>;
+  /** By JSON pointer into `config`. */
+  readonly provenance: Readonly<Record<string, RenderedOrigin>>;
+}
+
+export interface RenderedDeployment {
+  readonly name: string;
+  readonly product: string;
+  /** The semver number, the branch, or '' for the team's branch. */
+  readonly version: string;
+  /** The tag that the version was read at, or 'files at hand'. */
+  readonly readAt: string;
+  readonly node: string;
+  readonly prefix: string;
+  readonly images: readonly RenderedImage[];
+}
+
+/** Deployments without a version to merge are left out with a problem, unless `set` has told of it already. */
+export async function renderDeployments(
+  deployments: readonly Manifest<'Deployment'>[],
+  set: ManifestSet,
+  directory: string,
+): Promise<{ readonly rendered: readonly RenderedDeployment[]; readonly problems: readonly Problem[] }> {
+  const rendered: RenderedDeployment[] = [];
+  const problems: Problem[] = [];
+  const tagged = new Map<string, Promise<ManifestSet | null>>();
+  for (const deployment of deployments) {
+    const { spec } = deployment;
+    const tag = spec.version === undefined ? null : `${spec.product}/${spec.version}`;
+    if (tag !== null && !tagged.has(tag)) tagged.set(tag, readTag(directory, tag));
+    const atTag = tag === null ? null : await tagged.get(tag);
+    const source = atTag ?? set;
+    const version = source.byKind.Version.get(spec.product);
+    if (version === undefined) {
+      const hint = 'Run render where the version manifest can be read; one of another repository is not fetched.';
+      problems.push(problem('VersionUnreadable', deployment.position('/spec/product'), `the version manifest of ${spec.product} is not here`, { hint, severity: 'warning' }));
+      continue;
+    }
+    const resolved = resolveImages({
+      version,
+      versionBundles: named(version.spec.bundles, source.byKind.ConfigBundle),
+      deployment,
+      deploymentBundles: named(spec.bundles, set.byKind.ConfigBundle),
+    });
+    if (atTag) problems.push(...resolved.problems);
+    rendered.push({
+      name: deployment.name,
+      product: spec.product,
+      version: spec.version ?? spec.branch ?? '',
+      readAt: atTag && tag !== null ? `tag ${tag}` : 'files at hand',
+      node: spec.node,
+      prefix: spec.prefix,
+      images: resolved.images.map(({ config, ...image }) => ({ ...image, config: masked(config), provenance: originsOf(resolved.provenance.get(image.name)) })),
+    });
+  }
+  return { rendered, problems };
+}
+
+/** The manifests at a tag of the default form, where there is one; other tag patterns are the controller's. */
+async function readTag(directory: string, tag: string): Promise<ManifestSet | null> {
+  const repository = await findRepository(directory).catch(() => null);
+  if (repository === null) return null;
+  const slash = tag.lastIndexOf('/') + 1;
+  for (const name of [tag, `${tag.slice(0, slash)}v${tag.slice(slash)}`]) {
+    const commit = await resolveRevision(repository, `refs/tags/${name}`).catch(() => null);
+    if (commit !== null) return readManifests(await revisionSource(repository, commit), new ParseCache());
+  }
+  return null;
+}
+
+function originsOf(origins: Iterable<readonly [string, RenderedOrigin]> | undefined): Record<string, RenderedOrigin> {
+  return Object.fromEntries([...(origins ?? [])].map(([pointer, { layer, file, line, column }]) => [pointer, { layer, file, line, column }]));
+}
+
+function masked(config: ContainerConfig): Record<string, unknown> {
+  if (config.secrets === undefined) return { ...config };
+  const secrets = Object.entries(config.secrets).map(([key, { sealed }]) => [
+    key,
+    { sealed: Object.fromEntries(Object.entries(sealed).map(([node, ciphertext]) => [node, `digest ${hashOf(ciphertext).slice(0, 12)}`])) },
+  ]);
+  return { ...config, secrets: Object.fromEntries(secrets) as unknown };
+}

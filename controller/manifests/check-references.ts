@@ -1,0 +1,112 @@
+/** What no schema can say: references from manifest to manifest, owners of targets, circles. Pure. */
+import semver from 'semver';
+import { matchesGlob } from '../model/branch-glob.ts';
+import { dependencyOrder } from '../model/dependency-order.ts';
+import type { Manifest, ManifestSet } from '../model/manifest.ts';
+import { objectName } from '../model/manifest.ts';
+import type { Problem } from '../model/problem.ts';
+import { compareProblems, problem } from '../model/problem.ts';
+import { resolveImages } from '../model/resolve-images.ts';
+import { checkProducts, checkShortEnvironment, checkVersion } from './check-version.ts';
+import { checkTarget } from './check-target.ts';
+import { missing } from './missing-reference.ts';
+import { targetClaims } from './target-claims.ts';
+
+export interface CheckOptions {
+  /** The team's branch, where it is known; without it `branch` is checked against `rolling.branches` only. */
+  readonly branch?: string;
+  /** Owners from the database (R10). */
+  readonly recordedOwners?: ReadonlyMap<string, string>;
+  /** Answers for a deployment whose own problems are remembered; the caller knows whether anything it names has changed. */
+  readonly remember?: (deployment: Manifest<'Deployment'>, check: () => readonly Problem[]) => readonly Problem[];
+}
+
+/**
+ * All problems between manifests, in order. Those of `set` itself are not repeated. What depends on a version's content is
+ * checked with the version at hand: an error where the deployment follows a branch, a warning where it names a tag.
+ */
+export function checkReferences(set: ManifestSet, options: CheckOptions = {}): Problem[] {
+  const problems: Problem[] = checkProducts(set);
+  for (const version of set.byKind.Version.values()) problems.push(...checkVersion(version, set));
+  for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortEnvironment(bundle));
+  for (const deployment of set.byKind.Deployment.values()) {
+    const check = (): Problem[] => checkDeployment(deployment, set, options);
+    problems.push(...(options.remember === undefined ? check() : options.remember(deployment, check)));
+  }
+  for (const claim of targetClaims(set, options.recordedOwners).values()) {
+    for (const refused of claim.refused) {
+      const message = `the target ${claim.target} belongs to deployment ${claim.owner.name} (${claim.owner.file}:${claim.owner.line})`;
+      problems.push(problem('TargetTaken', refused.position('/spec/prefix'), message, { object: objectName(refused) }));
+    }
+  }
+  const dependents = [...set.byKind.Deployment.values()].map(({ name, spec }) => ({ name, dependsOn: spec.dependsOn ?? [] }));
+  for (const cycle of dependencyOrder(dependents).cycles) {
+    const first = set.byKind.Deployment.get(cycle[0] as string) as Manifest<'Deployment'>;
+    problems.push(problem('DependencyCycle', first.position('/spec/dependsOn'), `deployments wait for each other: ${cycle.join(' → ')}`, { object: objectName(first) }));
+  }
+  return dedupe(problems.sort(compareProblems));
+}
+
+/** Problems of one Deployment manifest by itself and with what it names. */
+export function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, options: CheckOptions = {}): Problem[] {
+  const { spec } = deployment;
+  const { Product, Node, ConfigBundle, Deployment, Version } = set.byKind;
+  const bundles = spec.bundles ?? [];
+  const product = Product.get(spec.product);
+  const node = Node.get(spec.node);
+  const problems: Problem[] = [
+    ...missing(deployment, 'Product', spec.product, '/spec/product', Product.keys(), product !== undefined),
+    ...missing(deployment, 'Node', spec.node, '/spec/node', Node.keys(), node !== undefined),
+    ...bundles.flatMap((name, index) => missing(deployment, 'ConfigBundle', name, `/spec/bundles/${index}`, ConfigBundle.keys(), ConfigBundle.has(name))),
+    ...(spec.dependsOn ?? []).flatMap((name, index) => missing(deployment, 'Deployment', name, `/spec/dependsOn/${index}`, Deployment.keys(), Deployment.has(name))),
+    ...checkShortEnvironment(deployment),
+    ...(product === undefined ? [] : checkVersionChoice(deployment, product, options)),
+  ];
+  const version = Version.get(spec.product);
+  if (version === undefined || product === undefined || product.spec.source !== undefined) return problems;
+  const resolved = resolveImages({
+    version,
+    versionBundles: named(version.spec.bundles, ConfigBundle),
+    deployment,
+    deploymentBundles: named(bundles, ConfigBundle),
+  });
+  const ofContent = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, resolved })];
+  // The version at hand need not be the tagged one; the controller checks that one itself.
+  const isOther = spec.version !== undefined;
+  return [...problems, ...ofContent.map((item) => (isOther ? { ...item, severity: 'warning' as const } : item))];
+}
+
+/** The bundles of these names, as far as they exist. */
+export function named(names: readonly string[] | undefined, bundles: ReadonlyMap<string, Manifest<'ConfigBundle'>>): Manifest<'ConfigBundle'>[] {
+  return (names ?? []).flatMap((name) => bundles.get(name) ?? []);
+}
+
+/** R5, and whether the named version can exist. */
+function checkVersionChoice(deployment: Manifest<'Deployment'>, product: Manifest<'Product'>, options: CheckOptions): Problem[] {
+  const { version, branch } = deployment.spec;
+  const object = objectName(deployment);
+  if (product.spec.type === 'simple') {
+    const key = version !== undefined ? 'version' : branch !== undefined ? 'branch' : null;
+    return key === null ? [] : [problem('SimpleProductVersion', deployment.keyPosition(`/spec/${key}`), `product ${product.name} is simple and has no ${key} to choose`, { object })];
+  }
+  if (version !== undefined && semver.valid(version) === null) {
+    const hint = 'Write three numbers, for example version: 1.2.0; a branch goes into `branch`.';
+    return [problem('SchemaViolation', deployment.position('/spec/version'), `${version} is no semver number`, { hint, object })];
+  }
+  const globs = product.spec.rolling?.branches ?? (options.branch === undefined ? undefined : [options.branch]);
+  if (branch !== undefined && globs !== undefined && !globs.some((glob) => matchesGlob(glob, branch))) {
+    const hint = `Followed are: ${globs.join(', ')}. Add it to \`rolling.branches\` of the product.`;
+    return [problem('BranchNotWatched', deployment.position('/spec/branch'), `product ${product.name} does not follow the branch ${branch}`, { hint, object })];
+  }
+  return [];
+}
+
+/** Deployments of one version share its faults; each place says a thing once, and as an error if it is one for anybody. */
+function dedupe(problems: readonly Problem[]): Problem[] {
+  const found = new Map<string, Problem>();
+  for (const item of problems) {
+    const id = `${item.file}\n${item.line}\n${item.column}\n${item.code}\n${item.message}`;
+    if (!found.has(id) || item.severity === 'error') found.set(id, item);
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,144 @@
+/**
+ * What is wrong with a deployment once its configuration is merged: ports, names, fields that the node cannot honour. The
+ * controller asks for the version that it deploys, `validate` for the one at hand.
+ */
+import type { NodeSpec } from '../../schemas/gen/types.ts';
+import type { Origin } from '../model/config-merge.ts';
+import { parseImageRef } from '../model/image-ref.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { objectName } from '../model/manifest.ts';
+import type { Position, Problem, ProblemCode } from '../model/problem.ts';
+import { problem } from '../model/problem.ts';
+import type { ResolvedImage, ResolvedImages } from '../model/resolve-images.ts';
+import { unsupportedFields } from './node-support.ts';
+
+export interface CheckTargetInput {
+  readonly deployment: Manifest<'Deployment'>;
+  /** Null where the node is unknown, which is a problem of its own. */
+  readonly nodeType: NodeSpec['type'] | null;
+  readonly resolved: ResolvedImages;
+}
+
+/** Problems of one target, the ones of `resolved` not included. Places are where the losing value stands. */
+export function checkTarget({ deployment, nodeType, resolved }: CheckTargetInput): Problem[] {
+  const object = objectName(deployment);
+  const problems: Problem[] = [];
+  const add = (code: ProblemCode, image: ResolvedImage, pointer: string, message: string, hint?: string): void => {
+    problems.push(problem(code, placeIn(resolved, image, pointer, deployment), message, { object, ...(hint === undefined ? {} : { hint }) }));
+  };
+  const names = new Map<string, string>();
+  for (const image of resolved.images) {
+    const { config } = image;
+    const name = config.name ?? image.name;
+    const namesake = names.get(name);
+    if (namesake !== undefined) add('DuplicateName', image, '/name', `images ${namesake} and ${image.name} both make the container ${deployment.spec.prefix}-${name}`);
+    names.set(name, image.name);
+    const wanted = config.strategy ?? deployment.spec.strategy;
+    if (nodeType === 'docker' && wanted === 'start-first' && publishes(image)) {
+      const message = `image ${image.name} publishes a port of the node, which the old and the new container cannot both have`;
+      if (config.strategy === undefined) problems.push(problem('StrategyImpossible', deployment.position('/spec/strategy'), message, { object }));
+      else add('StrategyImpossible', image, '/strategy', message);
+    }
+    if (nodeType !== null) {
+      for (const { pointer, reason } of unsupportedFields(nodeType, config)) {
+        add('FieldNotSupported', image, pointer, `${pointer.slice(1).replaceAll('/', '.')} of image ${image.name} is not for ${nodeType} nodes: ${reason}`);
+      }
+    }
+    checkParts(image, (code, pointer, message) => add(code, image, pointer, message));
+  }
+  for (const [first, second] of portConflicts(resolved.images)) {
+    const port = `${Math.max(first.from, second.from)}/${second.protocol}`;
+    const who = first.image === second.image ? `image ${first.image.name} publishes port ${port} of the node twice` : `images ${first.image.name} and ${second.image.name} both publish port ${port} of the node`;
+    add('PortConflict', second.image, second.pointer, who);
+  }
+  return problems;
+}
+
+/** References inside one configuration. */
+function checkParts(image: ResolvedImage, add: (code: ProblemCode, pointer: string, message: string) => void): void {
+  const { config } = image;
+  const volumes = new Set((config.volumes ?? []).flatMap((volume) => volume.name ?? []));
+  const needVolume = (name: string, pointer: string): void => {
+    if (!volumes.has(name)) add('UnknownReference', pointer, `image ${image.name} has no volume ${name}`);
+  };
+  const needImage = (reference: string | undefined, pointer: string): void => {
+    if (reference !== undefined && parseImageRef(reference) === null) add('ImageReference', pointer, `${reference.slice(0, 200)} is no image reference`);
+  };
+  for (const [index, init] of (config.initContainers ?? []).entries()) {
+    needImage(init.image, `/initContainers/${index}/image`);
+    for (const [at, mount] of (init.volumes ?? []).entries()) needVolume(mount.name, `/initContainers/${index}/volumes/${at}/name`);
+  }
+  if (config.configContainer !== undefined) {
+    needImage(config.configContainer.image, '/configContainer/image');
+    needVolume(config.configContainer.volume, '/configContainer/volume');
+  }
+  if (config.importContainer !== undefined) {
+    needImage(config.importContainer.image, '/importContainer/image');
+    needVolume(config.importContainer.volume, '/importContainer/volume');
+  }
+  const paths = new Set<string>();
+  for (const [index, volume] of (config.volumes ?? []).entries()) {
+    if (paths.has(volume.path)) add('SchemaViolation', `/volumes/${index}/path`, `two volumes of image ${image.name} have the path ${volume.path}`);
+    paths.add(volume.path);
+  }
+  for (const [index, { internal, external }] of (config.portRanges ?? []).entries()) {
+    const fits = internal.from <= internal.to && external.from <= external.to && internal.to - internal.from === external.to - external.from;
+    if (!fits) add('SchemaViolation', `/portRanges/${index}`, 'the two spans must go upwards and be equally long');
+  }
+  for (const key of Object.keys(config.secrets ?? {})) {
+    if (config.environment !== undefined && Object.hasOwn(config.environment, key)) add('SchemaViolation', `/secrets/${key}`, `${key} of image ${image.name} is both an environment variable and a secret`);
+  }
+}
+
+interface PortUse {
+  readonly from: number;
+  readonly to: number;
+  readonly protocol: 'tcp' | 'udp';
+  readonly image: ResolvedImage;
+  /** Of the image, for who comes second. */
+  readonly order: number;
+  readonly pointer: string;
+}
+
+/** Ports of the node that images publish, spans as spans: a span of 60,000 ports costs no more than one port. */
+function portUses(images: readonly ResolvedImage[]): PortUse[] {
+  return images.flatMap((image, order) => [
+    ...(image.config.ports ?? []).flatMap(({ external, protocol = 'tcp' }, index) =>
+      external === undefined ? [] : [{ from: external, to: external, protocol, image, order, pointer: `/ports/${index}/external` }],
+    ),
+    ...(image.config.portRanges ?? []).map(({ external, protocol = 'tcp' }, index) => ({ ...external, protocol, image, order, pointer: `/portRanges/${index}/external` })),
+  ]);
+}
+
+/** Pairs that overlap, the one that comes second in the version's order last. */
+function portConflicts(images: readonly ResolvedImage[]): readonly (readonly [PortUse, PortUse])[] {
+  const uses = portUses(images).sort((a, b) => (a.protocol === b.protocol ? a.from - b.from || a.order - b.order : a.protocol < b.protocol ? -1 : 1));
+  const found: (readonly [PortUse, PortUse])[] = [];
+  let reach: PortUse | undefined;
+  for (const use of uses) {
+    if (reach !== undefined && reach.protocol === use.protocol && use.from <= reach.to) found.push(reach.order <= use.order ? [reach, use] : [use, reach]);
+    if (reach === undefined || reach.protocol !== use.protocol || use.to > reach.to) reach = use;
+  }
+  return found;
+}
+
+function publishes(image: ResolvedImage): boolean {
+  return (image.config.ports ?? []).some((port) => port.external !== undefined) || (image.config.portRanges ?? []).length > 0;
+}
+
+/** Where the value came from. A value inside a list has the list's origin and its own place in that file. */
+function placeIn(resolved: ResolvedImages, image: ResolvedImage, pointer: string, deployment: Manifest<'Deployment'>): Position {
+  const origins = resolved.provenance.get(image.name);
+  const found = origins === undefined ? undefined : nearest(origins, pointer);
+  if (found === undefined || found.file === '') return deployment.position('/spec/product');
+  return found;
+}
+
+function nearest(origins: ReadonlyMap<string, Origin>, pointer: string): Origin | undefined {
+  for (let at = pointer; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    const origin = origins.get(at);
+    if (origin !== undefined) return at === pointer ? origin : { ...origin, ...origin.within(pointer.slice(at.length)) };
+  }
+  for (const [key, origin] of origins) if (key.startsWith(`${pointer}/`)) return origin;
+  return undefined;
+}
