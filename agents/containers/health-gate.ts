@@ -39,14 +39,18 @@ export async function waitUntilGood(gate: Gate, wanted: WantedContainer, id: str
   const settle = milliseconds(config.healthCheck?.settle, '3s');
   if (check === undefined && (settle === 0 || !fresh)) return;
   if (check === undefined) return waitForSettle(gate, wanted, id, settle);
-  return waitForProbe(gate, wanted, id, check);
+  return waitForProbe(gate, wanted, id, check, fresh ? 0 : ((await gate.runtime.inspect(id, look()))?.restarts ?? 0));
 }
 
-/** Throws unless it runs and was never restarted since it was created by this attempt. */
-async function runningOrThrow(gate: Gate, wanted: WantedContainer, id: string): Promise<ContainerDetails> {
+/**
+ * Throws unless it runs and was not restarted meanwhile.
+ *
+ * @param restarts how often it had been restarted before; 0 for one that this attempt started.
+ */
+async function runningOrThrow(gate: Gate, wanted: WantedContainer, id: string, restarts = 0): Promise<ContainerDetails> {
   const details = await gate.runtime.inspect(id, look());
   if (details === undefined) throw new AttemptFailure('ContainerExited', `${wanted.name} vanished while it was watched; somebody else removed it`);
-  if (details.state !== 'running' || details.restarts > 0) {
+  if (details.state !== 'running' || details.restarts > restarts) {
     throw await failure(gate, wanted, details, 'ContainerExited', exitText(wanted.name, details), []);
   }
   return details;
@@ -69,14 +73,14 @@ async function waitForSettle(gate: Gate, wanted: WantedContainer, id: string, se
   }
 }
 
-async function waitForProbe(gate: Gate, wanted: WantedContainer, id: string, check: Check): Promise<void> {
+async function waitForProbe(gate: Gate, wanted: WantedContainer, id: string, check: Check, restarts: number): Promise<void> {
   const started = Date.now();
   const limit = milliseconds(gate.spec.timeouts.health, '5m');
   // So many failures in a row, one interval apart, the first of them at the end of the start period.
   const giveUp = check.startPeriodMs + (check.retries - 1) * check.intervalMs;
   const outputs: string[] = [];
   for (let wait = FIRST_LOOK_MS; !gate.stop.aborted; wait = Math.min(wait * 2, check.intervalMs)) {
-    const details = await runningOrThrow(gate, wanted, id);
+    const details = await runningOrThrow(gate, wanted, id, restarts);
     safePoint(gate.context);
     const begun = Date.now() - started;
     const result = await probeOnce(gate.runtime, details, check, AbortSignal.any([gate.context.cancel, gate.context.deadline, gate.stop]));
@@ -87,7 +91,7 @@ async function waitForProbe(gate: Gate, wanted: WantedContainer, id: string, che
     if (outputs.length > 10) outputs.shift();
     if (begun >= giveUp || begun >= limit) {
       // A container that has just died of the same fault tells more than a refused connection.
-      const last = await runningOrThrow(gate, wanted, id);
+      const last = await runningOrThrow(gate, wanted, id, restarts);
       const spent = begun >= giveUp ? `${check.retries} times` : `for ${gate.spec.timeouts.health}`;
       throw await failure(gate, wanted, last, 'HealthCheckFailed', `${wanted.name} failed its health check ${spent}: ${result.output}`, outputs);
     }

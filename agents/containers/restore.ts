@@ -21,12 +21,14 @@ export interface Restored {
 }
 
 /** Removes what the attempt created and puts back what it set aside. Never for an attempt that was decided. */
-export async function restore(runtime: ContainerRuntime, target: Target, attemptId: bigint): Promise<Restored> {
+export async function restore(runtime: ContainerRuntime, target: Target, attemptId: bigint, tell: (step: string, text: string) => void): Promise<Restored> {
   const inventory = await takeInventory(runtime, target.team, target.prefix, look());
   if (inventory.done.some((one) => one.by === attemptId)) throw new Error(`attempt ${attemptId} was decided and cannot be undone`);
   const olds = inventory.aside.filter((one) => one.by === attemptId);
   const mine = [...inventory.finals.values()].filter((one) => attemptOf(one.labels) === attemptId);
   const helpers = inventory.helpers.filter((one) => attemptOf(one.labels) === attemptId);
+  if (mine.length > 0) tell('restore', `removes the new ${mine.map((one) => one.name).join(', ')}`);
+  if (olds.length > 0) tell('restore', `puts back the old ${olds.map((one) => one.base).join(', ')}`);
   // First all new ones away, then the old ones: the new may hold a port that an old one under another name needs.
   await pooled([...mine, ...helpers], (one) => runtime.remove(one.id, change()));
 
@@ -116,7 +118,7 @@ export async function settleLeftovers(
   const open = openAttempts(inventory.aside, decidedBy, attemptId);
   for (const by of open) {
     tell('restore', `puts back what attempt ${by} had set aside when it was interrupted`);
-    await restore(runtime, target, by);
+    await restore(runtime, target, by, tell);
   }
   await pooled(inventory.helpers, (one) => runtime.remove(one.id, change()));
   const changed = others.length + open.length + inventory.helpers.length > 0;

@@ -143,8 +143,8 @@ async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: Atte
     addition = ' (the attempt had already replaced the old containers before the agent was restarted; they cannot be put back)';
   } else {
     try {
-      context.progress('restore', cancelled ? 'stops and puts back what ran before' : `failed (${cause?.code ?? ''}); puts back what ran before`);
-      const result = await restore(runtime, spec, context.attemptId);
+      context.progress('restore', cancelled ? 'stops, as the controller asked' : `failed: ${cause?.code ?? ''}`);
+      const result = await restore(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
       restored = result.complete;
       addition = result.problems.length === 0 ? '' : ` Restore incomplete: ${result.problems.join('; ')}`;
       await removeGround(runtime, spec);
