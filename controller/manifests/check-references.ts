@@ -8,9 +8,9 @@ import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { checkProducts, checkShortEnvironment, checkVersion } from './check-version.ts';
-import { checkTarget } from './check-target.ts';
+import { checkTarget } from '../model/check-target.ts';
 import { missing } from './missing-reference.ts';
-import { targetClaims } from './target-claims.ts';
+import { targetClaims } from '../model/target-claims.ts';
 
 export interface CheckOptions {
   /** The team's branch, where it is known; without it `branch` is checked against `rolling.branches` only. */

@@ -3,13 +3,13 @@
  * controller asks for the version that it deploys, `validate` for the one at hand.
  */
 import type { NodeSpec } from '../../schemas/gen/types.ts';
-import type { Origin } from '../model/config-merge.ts';
-import { parseImageRef } from '../model/image-ref.ts';
-import type { Manifest } from '../model/manifest.ts';
-import { objectName } from '../model/manifest.ts';
-import type { Position, Problem, ProblemCode } from '../model/problem.ts';
-import { problem } from '../model/problem.ts';
-import type { ResolvedImage, ResolvedImages } from '../model/resolve-images.ts';
+import type { Origin } from './config-merge.ts';
+import { parseImageRef } from './image-ref.ts';
+import type { Manifest } from './manifest.ts';
+import { objectName } from './manifest.ts';
+import type { Position, Problem, ProblemCode } from './problem.ts';
+import { problem } from './problem.ts';
+import type { ResolvedImage, ResolvedImages } from './resolve-images.ts';
 import { unsupportedFields } from './node-support.ts';
 
 export interface CheckTargetInput {

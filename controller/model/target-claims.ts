@@ -1,6 +1,6 @@
 /** Who owns which target (R10). */
-import type { Manifest, ManifestSet } from '../model/manifest.ts';
-import { comparePlaces } from '../model/manifest.ts';
+import type { Manifest, ManifestSet } from './manifest.ts';
+import { comparePlaces } from './manifest.ts';
 
 export interface TargetClaim {
   /** `node/prefix` */
