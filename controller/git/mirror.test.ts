@@ -186,22 +186,27 @@ test('a force-push costs what is new, even when the server has forgotten the old
 
 test('a ref that moved between listing and fetching is RefMissing, and the mirror stays usable', async () => {
   const base = await repository.commit({ a: '1' });
-  const mirror = await openMirror();
-  await mirror.fetch(await wants());
-  await repository.commit({ a: '2' }, 'gone', { branch: 'side' });
-  const listed = await wants();
-  await repository.deleteBranch('side');
-  await repository.prune();
-  assert.is((await failure(() => mirror.fetch(listed))).code, 'RefMissing');
-  assert.equal([...mirror.refs.keys()], ['refs/heads/main']);
-  assert.equal(await contents(mirror, base), { a: '1' });
+  const served = remote;
+  for (const [round, one] of [served, parseRemote(repository.directory)].entries()) {
+    remote = one;
+    directory = path.join(root, `moved${String(number)}-${String(round)}`);
+    const mirror = await openMirror();
+    await mirror.fetch(await wants());
+    await repository.commit({ a: '2' }, `gone ${String(round)}`, { branch: 'side', from: base });
+    const listed = await wants();
+    await repository.deleteBranch('side');
+    await repository.prune();
+    assert.is((await failure(() => mirror.fetch(listed))).code, 'RefMissing');
+    assert.equal([...mirror.refs.keys()], ['refs/heads/main']);
+    assert.equal(await contents(mirror, base), { a: '1' });
+  }
 });
 
 test('an answer cut at any place is a failure; the next fetch recovers', async () => {
   const oid = await repository.commit(manyFiles(100));
   const mirror = await openMirror();
-  for (const cutAfterBytes of [0, 6, 20, 5_000]) {
-    server.fault = { kind: 'fetch', cutAfterBytes };
+  for (const [cutAfterBytes, politely] of [[0, false], [6, false], [5_000, false], [0, true], [8, true], [5_000, true]] as const) {
+    server.fault = { kind: 'fetch', cutAfterBytes, politely };
     const error = await failure(async () => mirror.fetch(await wants()));
     assert.ok(['RemoteUnreachable', 'RemoteProtocol'].includes(error.code), error.code);
     assert.is(mirror.has(oid), false);
@@ -281,7 +286,9 @@ test('damage under an open mirror is repaired while it is read; without the remo
   const mirror = await openMirror();
   await mirror.fetch(await wants());
   await rm(await packFile());
-  assert.equal(await contents(mirror, oid), files);
+  const requests = server.count('fetch');
+  for (const read of await Promise.all(Array.from({ length: 5 }, () => contents(mirror, oid)))) assert.equal(read, files);
+  assert.is(server.count('fetch'), requests + 1, 'five readers, one repair');
   await rm(await packFile());
   const again = await reopen();
   await again.fetch(await wants());
@@ -313,6 +320,8 @@ test('left-overs of a crash do not matter: half-written packs, stray locks, stor
   server.log.length = 0;
   assert.equal(await contents(mirror, oid), { a: '1' });
   assert.is(server.count(), 0, 'what was complete is not fetched again');
+  assert.is((await readdir(packs)).length, 2, 'the left-overs are gone');
+  assert.equal((await readdir(directory)).sort(), ['current', 'lock', path.basename(path.join(packs, '..', '..'))]);
   await repository.commit({ a: '2' });
   assert.is((await mirror.fetch(await wants())).remade, false);
 });

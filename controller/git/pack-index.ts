@@ -22,11 +22,6 @@ export class PackIndex {
     return new PackIndex(bytes);
   }
 
-  /** Hex of the checksum of the pack that this index belongs to. */
-  get packChecksum(): string {
-    return this.#bytes.toString('hex', this.#bytes.length - 40, this.#bytes.length - 20);
-  }
-
   /** Where an object begins in the pack; undefined when it is not there. */
   offset(oid: string): number | undefined {
     const name = Buffer.from(oid, 'hex');

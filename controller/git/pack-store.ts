@@ -115,7 +115,7 @@ export class PackStore {
     }
   }
 
-  /** Every pack has its file with its size. (Its checksum is verified when it is first read.) */
+  /** Every pack has its file with its size. (What is inside is verified object by object.) */
   async verify(): Promise<void> {
     for (const pack of this.#packs) {
       const found = await stat(this.#packFile(pack.name)).catch(() => undefined);

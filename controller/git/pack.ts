@@ -5,7 +5,6 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, inflateSync } from 'node:zlib';
 import { applyDelta, deltaResultSize, readVarint } from './delta.ts';
 import { PackIndex } from './pack-index.ts';
@@ -23,7 +22,6 @@ const OFFSET_DELTA = 6;
 const NAMED_DELTA = 7;
 /** Bases of deltas that are kept, as the next object often builds on the same. */
 const KEPT_BYTES = 16_777_216;
-const HASH_STEP = 8_388_608;
 
 export class Pack {
   /** File name without extension. */
@@ -43,7 +41,7 @@ export class Pack {
     this.#index = index;
   }
 
-  /** Reads the index; the pack itself is read (and verified) when it is first needed, and stays in memory. */
+  /** Reads the index; the pack itself is read when it is first needed, and stays in memory. */
   static async load(file: string, name: string, size: number): Promise<Pack> {
     return new Pack(name, size, file, await PackIndex.load(file.replace(/pack$/, 'idx')));
   }
@@ -109,20 +107,10 @@ export class Pack {
     }
   }
 
+  /** Not summed up as a whole: each object is held against its oid. */
   async #load(): Promise<Buffer> {
-    this.#bytes ??= this.#loadVerified();
+    this.#bytes ??= readFile(this.#file);
     return await this.#bytes;
-  }
-
-  async #loadVerified(): Promise<Buffer> {
-    const bytes = await readFile(this.#file);
-    const hash = createHash('sha1');
-    for (let at = 0; at < bytes.length - 20; at += HASH_STEP) {
-      hash.update(bytes.subarray(at, Math.min(at + HASH_STEP, bytes.length - 20)));
-      await nextTurn();
-    }
-    if (bytes.length < 32 || hash.digest('hex') !== this.#index.packChecksum) throw new Error(`pack ${this.name} is damaged`);
-    return bytes;
   }
 }
 

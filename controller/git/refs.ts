@@ -72,10 +72,9 @@ async function listV2(remote: Remote, send: Send, prefixes: readonly string[]): 
   let head: string | undefined;
   let complete = false;
   for await (const packet of decodePackets(send(2, encodePackets(lines)))) {
-    if (packet === FLUSH) {
-      complete = true;
-      break;
-    }
+    // Read on to the end after it, so that the connection can be used again by the next poll.
+    complete = packet === FLUSH;
+    if (packet === FLUSH) continue;
     const line = textOf(packet);
     if (line.startsWith('ERR ')) throw refusal(remote, line.slice(4));
     const [oid, name, ...attributes] = line.split(' ');

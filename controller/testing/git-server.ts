@@ -27,6 +27,8 @@ export interface Fault {
   readonly delayMs?: number;
   /** The connection is destroyed after so many bytes of the body. */
   readonly cutAfterBytes?: number;
+  /** With `cutAfterBytes`: the answer ends in good order instead, as a proxy with a limit may do. */
+  readonly politely?: boolean;
   /** Only requests of this kind. */
   readonly kind?: ServedRequest['kind'];
   /** How many requests are hit; all unless told. */
@@ -100,7 +102,7 @@ export class GitServer {
       const expected = `Basic ${Buffer.from(`${this.auth.username}:${this.auth.password}`).toString('base64')}`;
       if (request.headers.authorization !== expected) return answer(401, { 'www-authenticate': 'Basic realm="git"' }, 'authentication required');
     }
-    await this.#backendAnswer(request, body, entry, response, fault?.cutAfterBytes);
+    await this.#backendAnswer(request, body, entry, response, fault);
   }
 
   #takeFault(kind: ServedRequest['kind']): Fault | undefined {
@@ -113,7 +115,7 @@ export class GitServer {
     return fault;
   }
 
-  async #backendAnswer(request: IncomingMessage, body: Buffer, entry: ServedRequest, response: ServerResponse, cutAfterBytes = Infinity): Promise<void> {
+  async #backendAnswer(request: IncomingMessage, body: Buffer, entry: ServedRequest, response: ServerResponse, fault?: Fault): Promise<void> {
     const [pathname = '/', query = ''] = entry.url.split('?');
     const protocol = this.#options.classicOnly === true ? undefined : request.headers['git-protocol'];
     const child = spawn(this.#backend, {
@@ -147,11 +149,11 @@ export class GitServer {
         piece = head.subarray(end + 4);
         head = undefined;
       }
-      const room = Math.max(cutAfterBytes - entry.bytes, 0);
+      const room = Math.max((fault?.cutAfterBytes ?? Infinity) - entry.bytes, 0);
       if (piece.length > room) {
         entry.bytes += room;
-        response.write(piece.subarray(0, room), () => response.destroy());
-        return;
+        if (fault?.politely === true) return void response.end(piece.subarray(0, room));
+        return void response.write(piece.subarray(0, room), () => response.destroy());
       }
       entry.bytes += piece.length;
       if (!response.write(piece)) await drained(response);
