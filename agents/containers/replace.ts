@@ -73,7 +73,7 @@ async function isAsWanted(runtime: ContainerRuntime, current: ContainerSummary, 
 }
 
 /** The name says by whom and whether it ran, and it says so before anything is stopped. */
-function setAside(placing: Placing, container: ContainerSummary, stop: boolean): Promise<void> {
+export function setAside(placing: Placing, container: ContainerSummary, stop: boolean): Promise<void> {
   return once(placing, container.id, async () => {
     const { runtime, context } = placing;
     context.progress('switch', `sets ${container.name} aside${stop && isUp(container) ? ' and stops it' : isUp(container) ? ', still running' : ''}`);

@@ -20,12 +20,24 @@ export interface Restored {
   readonly problems: readonly string[];
 }
 
-/** Removes what the attempt created and puts back what it set aside. Never for an attempt that was decided. */
-export async function restore(runtime: ContainerRuntime, target: Target, attemptId: bigint, tell: (step: string, text: string) => void): Promise<Restored> {
+/**
+ * Removes what the attempt created and puts back what it set aside.
+ *
+ * @param decided the attempt got past the point of no return in an earlier life: what it created then has nothing old to come
+ *   back for it and stays.
+ */
+export async function restore(
+  runtime: ContainerRuntime,
+  target: Target,
+  attemptId: bigint,
+  tell: (step: string, text: string) => void,
+  decided = false,
+): Promise<Restored> {
   const inventory = await takeInventory(runtime, target.team, target.prefix, look());
   if (inventory.done.some((one) => one.by === attemptId)) throw new Error(`attempt ${attemptId} was decided and cannot be undone`);
   const olds = inventory.aside.filter((one) => one.by === attemptId);
-  const mine = [...inventory.finals.values()].filter((one) => attemptOf(one.labels) === attemptId);
+  const replaced = new Set(olds.map((one) => one.base));
+  const mine = [...inventory.finals.values()].filter((one) => attemptOf(one.labels) === attemptId && (!decided || replaced.has(one.name)));
   const helpers = inventory.helpers.filter((one) => attemptOf(one.labels) === attemptId);
   if (mine.length > 0) tell('restore', `removes the new ${mine.map((one) => one.name).join(', ')}`);
   if (olds.length > 0) tell('restore', `puts back the old ${olds.map((one) => one.base).join(', ')}`);

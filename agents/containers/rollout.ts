@@ -19,7 +19,7 @@ import { attemptOf } from './labels.ts';
 import { levelsOf } from './levels.ts';
 import { ensureGround, removeGround } from './ground.ts';
 import { pooled } from './pool.ts';
-import { putInPlace, type Placing } from './replace.ts';
+import { putInPlace, setAside, type Placing } from './replace.ts';
 import { cleanUp, mark, restore, settleLeftovers } from './restore.ts';
 import { statesOf } from './states.ts';
 import { refuseUnsupported } from './supported.ts';
@@ -32,7 +32,7 @@ export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previ
   try {
     refuseUnsupported(spec);
     const inventory = await settleLeftovers(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
-    decided = wasDecided(inventory, previous, context.attemptId);
+    decided = wasDecided(inventory, spec, previous, context);
     return await carryOut(runtime, spec, decided ? unstoppable(context) : context, inventory);
   } catch (error) {
     return failed(runtime, spec, context, error, decided);
@@ -46,15 +46,20 @@ function unstoppable(context: AttemptContext): AttemptContext {
 }
 
 /**
- * Did this attempt get past the point of no return before the agent was restarted? Either its mark is still there, or the
- * mark is gone with the old containers and the new ones stand where remembered ones stood.
+ * Did this attempt get past the point of no return before the agent was restarted? Its mark is still there; or the mark is
+ * gone with the old containers, and the new ones stand where remembered ones stood, or remembered ones that it drops are gone.
  */
-function wasDecided(inventory: Inventory, previous: TargetMemory | undefined, attemptId: bigint): boolean {
+function wasDecided(inventory: Inventory, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext): boolean {
+  const { attemptId, resumed } = context;
   if (inventory.done.some((one) => one.by === attemptId)) return true;
   if (previous === undefined || inventory.aside.some((one) => one.by === attemptId)) return false;
   if (previous.attemptId === attemptId) return true;
-  const before = new Set(deployedImages(previous.spec).map((image) => containerNameOf(previous.spec, image)));
-  return [...inventory.finals.values()].some((one) => attemptOf(one.labels) === attemptId && before.has(one.name));
+  const before = deployedImages(previous.spec).map((image) => containerNameOf(previous.spec, image));
+  const wanted = new Set(deployedImages(spec).map((image) => containerNameOf(spec, image)));
+  return before.some((name) => {
+    const now = inventory.finals.get(name);
+    return now === undefined ? resumed && !wanted.has(name) : attemptOf(now.labels) === attemptId;
+  });
 }
 
 async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, inventory: Inventory): Promise<AttemptEnd> {
@@ -88,7 +93,7 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, context: At
   const after = await takeInventory(runtime, spec.team, spec.prefix, look());
   await allStillGood(runtime, wanted, after);
   safePoint(context);
-  await decide(runtime, wanted, after, context);
+  await decide(placing, after);
   return {
     outcome: 'succeeded',
     digests: wanted.map((one) => ({ name: one.image.name, image: one.image.image, digest: one.ready.digest })),
@@ -114,17 +119,22 @@ async function allStillGood(runtime: ContainerRuntime, wanted: readonly WantedCo
   }
 }
 
-/** The point of no return: whatever goes wrong after the mark is left to the next attempt, never turned into a failure. */
-async function decide(runtime: ContainerRuntime, wanted: readonly WantedContainer[], inventory: Inventory, context: AttemptContext): Promise<void> {
-  const names = new Set(wanted.map((one) => one.name));
+/**
+ * The end of an attempt whose containers are all good. Orphans are set aside like old ones first, so that the one rename that
+ * decides speaks for all of them; whatever goes wrong after it is left to the next attempt, never turned into a failure.
+ */
+async function decide(placing: Placing, inventory: Inventory): Promise<void> {
+  const { runtime, context } = placing;
+  const names = new Set(placing.wanted.map((one) => one.name));
   const orphans = [...inventory.finals.values()].filter((one) => !names.has(one.name));
-  const marks = inventory.done.filter((one) => one.by === context.attemptId).map((one) => one.container);
-  const leaving = [...marks, ...inventory.aside.map((one) => one.container), ...orphans];
+  await pooled(orphans, (one) => setAside(placing, one, false));
+  const after = orphans.length === 0 ? inventory : await takeInventory(runtime, placing.spec.team, placing.spec.prefix, look());
+  const marks = after.done.map((one) => one.container);
+  const leaving = [...marks, ...after.aside.map((one) => one.container)];
   if (leaving.length === 0) return;
-  const unwanted = orphans.length === 0 ? '' : ` and what is no longer wanted: ${orphans.map((one) => one.name).join(', ')}`;
-  context.progress('clean', `all containers are good; removes ${leaving.length - orphans.length} old${unwanted}`);
-  const decided = marks.length > 0 || (await mark(runtime, leaving[0], context.attemptId));
-  if (!decided) throw new AttemptFailure('EngineError', 'the engine did not accept the last step');
+  safePoint(context);
+  if (marks.length === 0) await mark(runtime, leaving[0], context.attemptId);
+  context.progress('clean', `all containers are good; removes ${leaving.length} old`);
   try {
     await cleanUp(runtime, leaving);
   } catch (error) {
@@ -139,18 +149,15 @@ async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: Atte
   const reason = cause?.message ?? (error as Error).message;
   let restored = false;
   let addition = '';
-  if (decided) {
-    addition = ' (the attempt had already replaced the old containers before the agent was restarted; they cannot be put back)';
-  } else {
-    try {
-      context.progress('restore', cancelled ? 'stops, as the controller asked' : `failed: ${cause?.code ?? ''}`);
-      const result = await restore(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
-      restored = result.complete;
-      addition = result.problems.length === 0 ? '' : ` Restore incomplete: ${result.problems.join('; ')}`;
-      await removeGround(runtime, spec);
-    } catch (second) {
-      addition = ` The restore failed as well: ${second instanceof Error ? second.message : String(second)}`;
-    }
+  try {
+    context.progress('restore', cancelled ? 'stops, as the controller asked' : `failed: ${cause?.code ?? ''}`);
+    const result = await restore(runtime, spec, context.attemptId, (step, text) => context.progress(step, text), decided);
+    restored = result.complete && !decided;
+    addition = result.problems.length === 0 ? '' : ` Restore incomplete: ${result.problems.join('; ')}`;
+    if (decided) addition += ' The attempt had already replaced the old containers before the agent was restarted; they cannot be put back.';
+    else await removeGround(runtime, spec);
+  } catch (second) {
+    addition = ` The restore failed as well: ${second instanceof Error ? second.message : String(second)}`;
   }
   const containers = await takeInventory(runtime, spec.team, spec.prefix, look()).then((inventory) => statesOf(inventory, 'none'), () => []);
   if (cause === undefined) return { outcome: 'cancelled', reason: `${reason}${addition}`, restored, containers };
