@@ -45,10 +45,9 @@ export function parseManifestFile(path: string, bytes: Uint8Array): ParsedFile {
     problems: [problem(code, { file: path, line, column: line === 0 ? 0 : 1 }, message, { severity })],
   });
   if (bytes.length > MANIFEST_LIMITS.fileBytes) {
-    const size = `${(bytes.length / 1024 / 1024).toFixed(1)} MiB; the limit is ${MANIFEST_LIMITS.fileBytes / 1024 / 1024} MiB`;
     // A big file of somebody else's must not freeze removals (R20); one that claims to be ours must.
     const ours = claims(bytes.subarray(0, MANIFEST_LIMITS.fileBytes));
-    return whole('FileTooLarge', `the file has ${size}`, ours ? 'error' : 'warning', 0);
+    return whole('FileTooLarge', `the file is larger than ${MANIFEST_LIMITS.fileBytes / 1024 / 1024} MiB`, ours ? 'error' : 'warning', 0);
   }
   if (startsWith(bytes, LFS_POINTER)) return whole('LfsPointer', 'the file is a Git LFS pointer');
   if (isUtf16(bytes)) return claims(bytes) ? whole('NotUtf8', 'the file is UTF-16') : NOTHING;

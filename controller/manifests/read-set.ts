@@ -1,4 +1,5 @@
 /** All files of a commit → one set of manifests. */
+import { setImmediate } from 'node:timers/promises';
 import type { AnyManifest, Kind, Manifest, ManifestSet, ParsedFile } from '../model/manifest.ts';
 import { comparePlaces, KINDS, objectName } from '../model/manifest.ts';
 import { compareProblems, problem } from '../model/problem.ts';
@@ -23,6 +24,8 @@ export interface TreeSource {
   entries(): AsyncIterable<TreeEntry>;
   read(oid: string): Promise<Uint8Array>;
 }
+
+const LONGEST_STRETCH_MS = 20;
 
 /** Joins parsed files. The order of `files` does not matter. */
 export function buildManifestSet(files: Iterable<{ readonly path: string; readonly parsed: ParsedFile }>): ManifestSet {
@@ -56,6 +59,7 @@ export async function readManifests(source: TreeSource, cache: ParseCache, optio
   const files: { path: string; parsed: ParsedFile }[] = [];
   const problems: Problem[] = [];
   let count = 0;
+  let busySince = performance.now();
   for await (const entry of source.entries()) {
     options.signal?.throwIfAborted();
     const decision = classifyEntry(entry.path, entry.mode, entry.size);
@@ -72,6 +76,11 @@ export async function readManifests(source: TreeSource, cache: ParseCache, optio
     const parsed = await cache.get(entry.oid, entry.path, () => source.read(entry.oid));
     // Files of others are remembered by the cache and weigh nothing here.
     if (parsed.manifests.length > 0 || parsed.problems.length > 0) files.push({ path: entry.path, parsed });
+    if (performance.now() - busySince > LONGEST_STRETCH_MS) {
+      // Streams, heartbeats and pages are served in between.
+      await setImmediate();
+      busySince = performance.now();
+    }
   }
   const set = buildManifestSet(files);
   return problems.length === 0 ? set : { ...set, problems: [...set.problems, ...problems].sort(compareProblems) };
