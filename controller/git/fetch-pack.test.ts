@@ -81,7 +81,7 @@ test('an answer that ends early or has any bit turned over never passes as anoth
   );
 });
 
-test('every object that is read is what its oid says; any bit turned over in the pack is noticed', async () => {
+test('with any bit of a pack turned over, an object is what its oid says or cannot be read', async () => {
   const file = path.join(directory, 'damaged.pack');
   await writeFile(file.replace(/pack$/, 'idx'), await readFile(path.join(directory, 'whole.idx')));
   const readAll = async (bytes: Buffer): Promise<number> => {
@@ -104,10 +104,29 @@ test('every object that is read is what its oid says; any bit turned over in the
     fc.asyncProperty(fc.integer({ min: 12, max: whole.length - 21 }), fc.nat({ max: 7 }), async (at, bit) => {
       const damaged = Buffer.from(whole);
       damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
-      assert.ok((await readAll(damaged)) > 0);
+      // Some bits mean nothing (the padding of a deflated stream), so that nothing need be unreadable.
+      await readAll(damaged);
     }),
     { numRuns: 120 },
   );
+});
+
+test('an index that leads to another object does not pass', async () => {
+  const file = path.join(directory, 'swapped.pack');
+  await writeFile(file, whole);
+  const index = await readFile(path.join(directory, 'whole.idx'));
+  const count = index.readUInt32BE(8 + 255 * 4);
+  const offsets = 8 + 256 * 4 + count * 24;
+  const [first, second] = [index.readUInt32BE(offsets), index.readUInt32BE(offsets + 4)];
+  index.writeUInt32BE(second, offsets);
+  index.writeUInt32BE(first, offsets + 4);
+  createHash('sha1').update(index.subarray(0, -20)).digest().copy(index, index.length - 20);
+  await writeFile(file.replace(/pack$/, 'idx'), index);
+  const pack = await Pack.load(file, 'swapped', whole.length);
+  for (const oid of [...oids].sort().slice(0, 2)) {
+    const read = await pack.object(oid).then(() => 'read', (error: unknown) => String(error));
+    assert.match(read, 'in truth');
+  }
 });
 
 test.run();

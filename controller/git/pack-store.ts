@@ -3,11 +3,10 @@
  * belong to it and is replaced in one step, so a crash at any point leaves the state before; whatever the file does not
  * name is removed when the store is opened. Native Git can read the directory as well.
  */
-import * as fs from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { indexPack } from 'isomorphic-git';
+import { indexPackOff } from './index-pack.ts';
 import { Pack, type GitObject } from './pack.ts';
 
 /** Something is wrong with the files of this store; it is a cache, so it is made anew. */
@@ -133,9 +132,9 @@ export class PackStore {
     const name = `pack-${pack.checksum}`;
     const file = this.incomingFile();
     if (pack.objects === 0 || this.#packs.some((one) => one.name === name)) return await rm(file, { force: true });
-    const { oids } = await indexPack({ fs, dir: path.dirname(file), gitdir: this.directory, filepath: path.basename(file), cache: {} });
     // isomorphic-git leaves out what it cannot resolve, without a word.
-    if (oids.length !== pack.objects) throw new StoreDamage(`the pack holds ${String(pack.objects)} objects, ${String(oids.length)} of them readable`);
+    const readable = await this.#damaging(async () => await indexPackOff(file));
+    if (readable !== pack.objects) throw new StoreDamage(`the pack holds ${String(pack.objects)} objects, ${String(readable)} of them readable`);
     await rename(file, this.#packFile(name));
     await rename(file.replace(/pack$/, 'idx'), this.#packFile(name).replace(/pack$/, 'idx'));
     if (this.#packs.length === 0) this.#baseBytes = pack.bytes;
@@ -162,6 +161,14 @@ export class PackStore {
     await replaceFile(path.join(this.directory, 'state.json'), JSON.stringify(state));
     // For people who look into the mirror with Git itself; nothing here reads it.
     await replaceFile(path.join(this.directory, 'packed-refs'), [...this.#refs].map(([name, oid]) => `${oid} ${name}\n`).join(''));
+  }
+
+  async #damaging<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      throw new StoreDamage('a received pack cannot be indexed', { cause: error });
+    }
   }
 
   async #sweep(): Promise<void> {
