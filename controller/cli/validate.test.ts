@@ -1,0 +1,116 @@
+/** The commands as people call them: what they print and how they end. */
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { packageRoot } from '../package-root.ts';
+import { registerRender } from './render.ts';
+import { registerValidate } from './validate.ts';
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command in this process; nothing here ends the process. */
+async function run(...args: string[]): Promise<Ran> {
+  const program = new Command('tagboat').exitOverride();
+  registerValidate(program);
+  registerRender(program);
+  const out: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
+  const originals = { stdout: process.stdout.write, stderr: process.stderr.write };
+  for (const name of ['stdout', 'stderr'] as const) {
+    process[name].write = ((text: string) => {
+      out[name] += text;
+      return true;
+    }) as typeof process.stdout.write;
+  }
+  process.exitCode = 0;
+  try {
+    await program.parseAsync(['node', 'tagboat', ...args]);
+    return { code: Number(process.exitCode), ...out };
+  } finally {
+    Object.assign(process.stdout, { write: originals.stdout });
+    Object.assign(process.stderr, { write: originals.stderr });
+    process.exitCode = 0;
+  }
+}
+
+const quickstart = join(packageRoot(), 'examples', 'quickstart');
+const scratch = mkdtempSync(join(tmpdir(), 'tagboat-cli-'));
+test.after(() => rmSync(scratch, { recursive: true, force: true }));
+
+test('the quickstart is valid and uses no image but the two that are always there', async () => {
+  const { code, stdout } = await run('validate', quickstart);
+  assert.is(code, 0);
+  assert.match(stdout, 'no problems');
+  const rendered = JSON.parse((await run('render', quickstart, '--format', 'json')).stdout) as { deployments: { images: { image: string }[] }[] };
+  assert.equal([...new Set(rendered.deployments.flatMap(({ images }) => images.map(({ image }) => image)))].sort(), ['busybox:1.36', 'nginx:1.27']);
+});
+
+test('problems: all of them, with place and hint, and exit code 1', async () => {
+  const broken = join(scratch, 'broken');
+  cpSync(quickstart, broken, { recursive: true });
+  writeFileSync(join(broken, 'deployments', 'new.yaml'), 'apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: new }\nspec:\n  product: shop\n  node: harbour\n  prefix: shop\n');
+  writeFileSync(join(broken, 'nodes', 'bad.yaml'), 'apiVersion: tagboat/v1\nkind: Node\nmetadata: { name: bad }\nspec: { type: docker, typ: x }\n');
+  const text = await run('validate', broken);
+  assert.is(text.code, 1);
+  assert.match(text.stdout, 'deployments/new.yaml:6:9  UnknownReference  there is no Node harbour\n    Did you mean harbor?\n');
+  assert.match(text.stdout, 'nodes/bad.yaml:4:23  SchemaViolation  spec has no key typ\n');
+  assert.match(text.stdout, '2 problems');
+  const json = JSON.parse((await run('validate', broken, '--format', 'json')).stdout) as { problems: unknown[]; counts: { errors: number } };
+  assert.equal([json.problems.length, json.counts.errors], [2, 2]);
+});
+
+test('render names the place of each value and hides ciphertext', async () => {
+  const sealed = join(scratch, 'sealed');
+  cpSync(quickstart, sealed, { recursive: true });
+  writeFileSync(join(sealed, 'bundles', 'secret.yaml'), 'apiVersion: tagboat/v1\nkind: ConfigBundle\nmetadata: { name: keys }\nspec: { config: { secrets: { KEY: { sealed: { harbor: Y2FuYXJ5LWNpcGhlcnRleHQ= } } } } }\n');
+  const file = join(sealed, 'deployments', 'extra.yaml');
+  writeFileSync(file, 'apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: extra }\nspec: { product: shop, node: harbor, prefix: extra, bundles: [ keys ], environment: { TZ: Europe/Budapest } }\n');
+  for (const format of ['text', 'yaml', 'json']) {
+    const { code, stdout } = await run('render', sealed, '--deployment', 'extra', '--format', format);
+    assert.is(code, 0);
+    assert.not.match(stdout, 'Y2FuYXJ5');
+    assert.match(stdout, 'digest ');
+    assert.match(stdout, 'Europe/Budapest');
+    if (format !== 'json') assert.match(stdout, 'deployments/extra.yaml:4:91 (deployment)');
+    assert.match(stdout, format === 'json' ? '"file": "bundles/defaults.yaml"' : /LOG_LEVEL.*info.*bundles\/defaults\.yaml:8:16 \(bundle defaults\)/);
+  }
+});
+
+test('wrong use ends with 2', async () => {
+  assert.is((await run('validate', join(scratch, 'nowhere'))).code, 2);
+  assert.is((await run('validate', quickstart, '--rev', 'no-such-revision')).code, 2);
+  assert.is((await run('render', quickstart, '--deployment', 'nobody')).code, 2);
+});
+
+test('an empty directory is a problem', async () => {
+  const { code, stdout } = await run('validate', mkdtempSync(join(scratch, 'empty-')));
+  assert.is(code, 1);
+  assert.match(stdout, 'RepositoryEmpty');
+});
+
+test('render reads a version that has a tag at its tag', async () => {
+  const root = join(scratch, 'tagged');
+  cpSync(quickstart, root, { recursive: true });
+  const git = (...args: string[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      execFile('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false', ...args], { cwd: root, timeout: 20_000 }, (error) => (error === null ? resolve() : reject(error)));
+    });
+  await git('init', '-q', '-b', 'main');
+  await git('add', '.');
+  await git('commit', '-qm', 'one');
+  await git('tag', 'shop/1.0.0');
+  writeFileSync(join(root, 'products', 'shop', 'version.yaml'), 'apiVersion: tagboat/v1\nkind: Version\nmetadata: { name: shop }\nspec: { images: [ { name: other, image: busybox:1.36 } ] }\n');
+  writeFileSync(join(root, 'deployments', 'old.yaml'), 'apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: old }\nspec: { product: shop, version: 1.0.0, node: harbor, prefix: old }\n');
+  const { stdout } = await run('render', root, '--deployment', 'old');
+  assert.match(stdout, 'old: shop 1.0.0 on harbor/old (tag shop/1.0.0)');
+  assert.match(stdout, 'web: nginx:1.27, after worker');
+});
+
+test.run();

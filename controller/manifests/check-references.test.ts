@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { canonicalJson } from '../model/canonical.ts';
+import type { Manifest, ManifestSet } from '../model/manifest.ts';
+import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts';
+import { targetClaims } from '../model/target-claims.ts';
+import { checkReferences, named } from './check-references.ts';
+import { parseManifestFile } from './parse-file.ts';
+import { buildManifestSet } from './read-set.ts';
+
+const doc = (kind: string, name: string, spec: string): string => `apiVersion: tagboat/v1\nkind: ${kind}\nmetadata: { name: ${name} }\nspec:\n${spec.trim().split('\n').map((line) => `  ${line.trimEnd()}`).join('\n')}\n---\n`;
+const setOf = (...documents: string[]): ManifestSet => {
+  const set = buildManifestSet([{ path: 'a.yaml', parsed: parseManifestFile('a.yaml', new TextEncoder().encode(documents.join(''))) }]);
+  assert.equal(set.problems, []);
+  return set;
+};
+const BASE = [doc('Node', 'harbor', 'type: docker'), doc('Node', 'cloud', 'type: kubernetes'), doc('Product', 'shop', 'type: complex')];
+const version = (images: string): string => doc('Version', 'shop', `images:\n${images}`);
+const WEB = version('  - { name: web, image: "nginx:1.27" }');
+const deployment = (more: string, name = 'live', node = 'harbor'): string => doc('Deployment', name, `product: shop\nnode: ${node}\nprefix: shop\n${more}`);
+/** Codes with the text at their places, which is what a person sees underlined. */
+const check = (documents: string[], options = {}): string[] => {
+  const text = documents.join('').split('\n');
+  return checkReferences(setOf(...documents), options).map(({ code, severity, line, column }) => {
+    const word = /^[^\s,{}[\]]+/.exec((text[line - 1] ?? '').slice(column - 1))?.[0] ?? '';
+    return `${code} ${word}${severity === 'warning' ? ' (warning)' : ''}`;
+  });
+};
+
+test('a repository where everything is there has no problems', () => {
+  assert.equal(check([...BASE, WEB, deployment('branch: main')]), []);
+});
+
+test('unknown names, each at its value', () => {
+  const images = version('  - { name: web, image: nginx, registry: nowhere, dependsOn: [ ghost ] }');
+  const found = check([...BASE, images, doc('Deployment', 'live', 'product: shop\nnode: harbour\nprefix: shop\nbundles: [ logs ]\ndependsOn: [ base ]\nimages: { wbe: {} }'), doc('Deployment', 'other', 'product: shopp\nnode: harbor\nprefix: other')]);
+  assert.equal(found.sort(), ['UnknownReference base', 'UnknownReference ghost', 'UnknownReference harbour', 'UnknownReference logs', 'UnknownReference nowhere', 'UnknownReference shopp', 'UnknownReference wbe:']);
+  const hints = checkReferences(setOf(...BASE, WEB, deployment('branch: main', 'live', 'harbr'))).map(({ hint }) => hint);
+  assert.equal(hints, ['Did you mean harbor?']);
+});
+
+test('Docker Hub needs no manifest', () => {
+  assert.equal(check([...BASE, version('  - { name: web, image: nginx, registry: docker-hub }'), deployment('branch: main')]), []);
+});
+
+test('a target has one owner: the recorded one, else the first (R10)', () => {
+  const documents = [...BASE, WEB, deployment('branch: main', 'one'), deployment('branch: main', 'two')];
+  const set = setOf(...documents);
+  const refused = (owners?: Map<string, string>): string[] => checkReferences(set, owners === undefined ? {} : { recordedOwners: owners }).map(({ code, object }) => `${code} ${object}`);
+  assert.equal(refused(), ['TargetTaken Deployment/two']);
+  assert.equal(refused(new Map([['harbor/shop', 'two']])), ['TargetTaken Deployment/one']);
+  assert.equal(refused(new Map([['harbor/shop', 'gone']])), ['TargetTaken Deployment/two']);
+  assert.is(targetClaims(set).get('harbor/shop')?.owner.name, 'one');
+});
+
+test('circles of images and of deployments, once each', () => {
+  const images = version('  - { name: a, image: x, dependsOn: [ b ] }\n  - { name: b, image: x, dependsOn: [ a ] }\n  - { name: c, image: x, dependsOn: [ c ] }');
+  const other = doc('Deployment', 'other', 'product: shop\nnode: harbor\nprefix: other\ndependsOn: [ live ]');
+  const problems = checkReferences(setOf(...BASE, images, deployment('dependsOn: [ other ]'), other));
+  assert.equal(problems.map(({ code, message }) => `${code} ${message}`), [
+    'DependencyCycle images wait for each other: a → b → a',
+    'DependencyCycle images wait for each other: c → c',
+    'DependencyCycle deployments wait for each other: live → other → live',
+  ]);
+});
+
+test('a simple product has no version to choose (R5)', () => {
+  const simple = [BASE[0] as string, doc('Product', 'shop', 'type: simple'), WEB];
+  assert.equal(check([...simple, deployment('branch: main')]), ['SimpleProductVersion branch:']);
+  assert.equal(check([...simple, deployment('version: 1.0.0')]), ['SimpleProductVersion version:']);
+  assert.equal(check([...simple, deployment('retries: 1')]), []);
+});
+
+test('versions are semver numbers, branches are followed ones', () => {
+  assert.equal(check([...BASE, WEB, deployment('version: latest')]), ['SchemaViolation latest']);
+  assert.equal(check([...BASE, WEB, deployment('branch: main')], { branch: 'trunk' }), ['BranchNotWatched main']);
+  const globs = [...BASE.slice(0, 2), doc('Product', 'shop', 'type: complex\nrolling: { branches: [ "preview/*" ] }'), WEB];
+  assert.equal(check([...globs, deployment('branch: preview/a')]), []);
+  assert.equal(check([...globs, deployment('branch: main')]), ['BranchNotWatched main']);
+});
+
+test('ports of the node: twice in a target, spans included, udp apart from tcp', () => {
+  const two = version(`
+    - { name: a, image: x, config: { ports: [ { internal: 1, external: 8080 }, { internal: 2, external: 53, protocol: udp } ] } }
+    - { name: b, image: x, config: { portRanges: [ { internal: { from: 8000, to: 9000 }, external: { from: 8000, to: 9000 } } ], ports: [ { internal: 2, external: 53 } ] } }`);
+  const problems = checkReferences(setOf(...BASE, two, deployment('branch: main')));
+  assert.equal(problems.map(({ code, message }) => `${code}: ${message}`), ['PortConflict: images a and b both publish port 8080/tcp of the node']);
+  assert.equal(check([...BASE, version('  - { name: a, image: x, config: { portRanges: [ { internal: { from: 1, to: 2 }, external: { from: 5, to: 9 } } ] } }'), deployment('branch: main')]), ['SchemaViolation ']);
+});
+
+test('a published port and start-first exclude each other; auto does not mind', () => {
+  const images = version('  - { name: web, image: x, config: { ports: [ { internal: 1, external: 80 } ] } }');
+  assert.equal(check([...BASE, images, deployment('strategy: start-first')]), ['StrategyImpossible start-first']);
+  assert.equal(check([...BASE, images, deployment('config: { strategy: start-first }')]), ['StrategyImpossible start-first']);
+  assert.equal(check([...BASE, images, deployment('strategy: auto')]), []);
+  assert.equal(check([...BASE, images, deployment('strategy: start-first\nimages: { web: { strategy: recreate } }')]), []);
+  assert.equal(check([...BASE, images, deployment('strategy: start-first', 'live', 'cloud')]), []);
+});
+
+test('what one kind of node cannot honour is an error at the field, whatever layer it is in', () => {
+  const docker = 'config: { replicas: 2, kubernetes: { issuer: x }, healthCheck: { ready: { tcp: { port: 1 } } }, volumes: [ { name: a, path: /a, class: fast, size: 1Gi } ] }';
+  assert.equal(check([...BASE, WEB, deployment(docker)]), ['FieldNotSupported 2', 'FieldNotSupported x', 'FieldNotSupported 1', 'FieldNotSupported fast', 'FieldNotSupported 1Gi']);
+  assert.equal(check([...BASE, WEB, deployment(docker, 'live', 'cloud')]), []);
+  const cluster = 'images: { web: { networkMode: host, networks: [ a ], logConfig: { driver: x }, restartPolicy: on-failure } }';
+  assert.is(check([...BASE, WEB, deployment(cluster, 'live', 'cloud')]).length, 4);
+  assert.equal(check([...BASE, WEB, deployment(cluster)]), []);
+  assert.equal(check([...BASE, WEB, deployment('config: { replicas: 1 }')]), []);
+});
+
+test('bundles of one layer that differ are told with both places; a stronger layer decides', () => {
+  const bundles = [doc('ConfigBundle', 'one', 'environment: { LEVEL: info }'), doc('ConfigBundle', 'two', 'config: { environment: { LEVEL: debug } }')];
+  const both = (more: string): string[] => checkReferences(setOf(...BASE, WEB, ...bundles, deployment(`bundles: [ one, two ]\n${more}`))).map(({ code, message }) => `${code}: ${message}`);
+  assert.equal(both('branch: main'), ['BundleConflict: bundle one (a.yaml:30) and bundle two (a.yaml:36) set environment.LEVEL differently for image web']);
+  assert.equal(both('environment: { LEVEL: warn }'), []);
+  assert.equal(both('images: { web: { environment: { LEVEL: warn } } }'), []);
+});
+
+test('the short environment and the long one are one map', () => {
+  assert.equal(check([...BASE, WEB, deployment('environment: { A: 1 }\nconfig: { environment: { A: 2, B: 3 } }')]), ['SchemaViolation A:']);
+});
+
+test('names, image references and volumes inside a version', () => {
+  const images = version(`
+    - { name: a, image: Bad/Image, config: { configContainer: { image: x, volume: none, path: /c } } }
+    - { name: c, image: x }
+    - { name: b, image: x, config: { name: c } }
+    - { name: d, image: x, config: { initContainers: [ { name: i, image: "UPPER" } ] } }`);
+  const found = check([...BASE, images, deployment('branch: main')]);
+  for (const wanted of ['ImageReference Bad/Image', 'DuplicateName c', 'UnknownReference none', 'ImageReference "UPPER"']) assert.ok(found.includes(wanted), `${wanted} in ${found.join('; ')}`);
+  assert.ok(checkReferences(setOf(...BASE, images, deployment('branch: main'))).some(({ message }) => message === 'images c and b both make the container shop-c'));
+});
+
+test('what depends on the content of another version is a warning', () => {
+  assert.equal(check([...BASE, WEB, deployment('version: 1.0.0\nimages: { old: {} }')]), ['UnknownReference old: (warning)']);
+  assert.equal(check([...BASE, deployment('version: 1.0.0')]), ['UnknownReference shop (warning)']);
+});
+
+test('a frozen version merges to the same as its manifests did (R8, R18)', () => {
+  const level = fc.constantFrom('a', 'b', 'c');
+  const environment = fc.dictionary(fc.constantFrom('A', 'B', 'C'), level, { maxKeys: 3 });
+  const json = (value: unknown): string => JSON.stringify(value);
+  fc.assert(
+    fc.property(environment, environment, environment, environment, environment, (bundle, image, upper, config, override) => {
+      const set = setOf(
+        ...BASE,
+        doc('ConfigBundle', 'low', `environment: ${json(bundle)}`),
+        doc('ConfigBundle', 'high', `environment: ${json(upper)}`),
+        doc('Version', 'shop', `bundles: [ low ]\nimages: [ { name: web, image: x, config: { environment: ${json(image)} } } ]`),
+        deployment(`bundles: [ high ]\nenvironment: ${json(config)}\nimages: { web: { environment: ${json(override)} } }`),
+      );
+      const manifest = set.byKind.Version.get('shop') as Manifest<'Version'>;
+      const live = set.byKind.Deployment.get('live') as Manifest<'Deployment'>;
+      const above = { deployment: live, deploymentBundles: named(live.spec.bundles, set.byKind.ConfigBundle) };
+      const versionBundles = named(manifest.spec.bundles, set.byKind.ConfigBundle);
+      const direct = resolveImages({ version: manifest, versionBundles, ...above });
+      const frozen = resolveImages({ versionLayers: { images: resolveVersionImages(manifest, versionBundles).images }, ...above });
+      assert.is(canonicalJson(frozen.images), canonicalJson(direct.images));
+      assert.equal({ ...direct.images[0]?.config.environment }, { ...bundle, ...image, ...upper, ...config, ...override });
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('images come after those they depend on', () => {
+  const set = setOf(...BASE, version('  - { name: a, image: x, dependsOn: [ c ] }\n  - { name: b, image: x }\n  - { name: c, image: x, dependsOn: [ b ] }'));
+  assert.equal(resolveVersionImages(set.byKind.Version.get('shop') as Manifest<'Version'>, []).images.map(({ name }) => name), ['b', 'c', 'a']);
+});
+
+test.run();
