@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite } from 'uvu';
@@ -6,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { TagboatError } from '../errors.ts';
 import { TestRepository } from '../testing/git-repository.ts';
 import { GitServer } from '../testing/git-server.ts';
+import { sleepUntil } from '../testing/sleep-until.ts';
 import { Mirror, type MirrorLimits, type Want } from './mirror.ts';
 import type { TreeEntry } from './objects.ts';
 import { listRefs } from './refs.ts';
@@ -338,6 +341,32 @@ test('two mirrors never share a directory; the lock of this very process id from
   const stat = await readFile(`/proc/${String(parent)}/stat`, 'latin1');
   await writeFile(path.join(directory, 'lock'), JSON.stringify({ host: (await import('node:os')).hostname(), pid: parent, started: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] }));
   assert.match((await failure(() => Mirror.open({ directory, remote }))).message, `process ${String(parent)}`);
+});
+
+test('a process that is killed while it fetches holds its lock until then, and leaves a mirror that works', async () => {
+  const first = await repository.commit({ a: '1' });
+  await (await openMirror()).fetch(await wants());
+  for (const mirror of open.splice(0)) await mirror.close();
+  const second = await repository.commit({ a: '2' });
+  server.fault = { kind: 'fetch', delayMs: 20_000 };
+  const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+  const script = `import { Mirror } from ${module('./mirror.ts')}; import { parseRemote } from ${module('./remote.ts')};
+    const mirror = await Mirror.open({ directory: ${JSON.stringify(directory)}, remote: parseRemote(${JSON.stringify(remote.url)}) });
+    await mirror.fetch([{ ref: 'refs/heads/main', oid: ${JSON.stringify(second)} }]);`;
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script], { stdio: 'ignore' });
+  try {
+    server.log.length = 0;
+    await sleepUntil(() => server.count('fetch') > 0, { what: 'the fetch of the other process' });
+    assert.match((await failure(() => Mirror.open({ directory, remote }))).message, `process ${String(child.pid)}`);
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  server.fault = undefined;
+  const mirror = await openMirror();
+  assert.equal(await contents(mirror, first), { a: '1' });
+  await mirror.fetch(await wants());
+  assert.equal(await contents(mirror, second), { a: '2' });
 });
 
 test('another repository in the same directory begins anew', async () => {

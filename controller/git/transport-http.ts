@@ -116,7 +116,7 @@ async function statusError(remote: Remote, response: Response): Promise<RemoteEr
 }
 
 async function firstText(remote: Remote, response: Response): Promise<string> {
-  if (response.body === null || !/^text\/plain/.test(response.headers.get('content-type') ?? '')) {
+  if (response.body === null || response.headers.get('content-type')?.startsWith('text/plain') !== true) {
     await response.body?.cancel();
     return '';
   }
