@@ -1,8 +1,10 @@
 /** One agent process (or one inside the demo): identity, journal, link, until the signal aborts. */
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from './core/engine.ts';
 import { AgentError } from './core/errors.ts';
+import { writeWhole } from './core/files.ts';
 import { enrol, loadIdentity, saveIdentity } from './core/identity.ts';
 import { Journal } from './core/journal.ts';
 import type { AgentLog } from './core/link.ts';
@@ -17,6 +19,8 @@ export interface AgentOptions {
   readonly engine: Engine;
   readonly version: string;
   readonly log: AgentLog;
+  /** Enrolled, and about to dial. */
+  onServing?(): void;
 }
 
 /**
@@ -34,6 +38,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       saveIdentity(options.directory, identity);
       options.log.info({ team: identity.team, node: identity.node }, 'enrolled');
     }
+    options.onServing?.();
     const link = new Link({
       address: options.controller,
       identity,
@@ -48,4 +53,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   } finally {
     journal.close();
   }
+}
+
+/** Keeps where the controller is, so that a restart needs no flag. */
+export function rememberAddress(directory: string, controller: string): void {
+  if (recallAddress(directory) !== controller) writeWhole(join(directory, 'controller'), `${controller}\n`);
+}
+
+export function recallAddress(directory: string): string | undefined {
+  const path = join(directory, 'controller');
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
 }

@@ -41,7 +41,7 @@ export function chooseRecord(wanted: DesiredDeployment, target: RecordedTarget |
 
   if (wanted.version.kind === 'rolling') {
     const record = same[0] ?? null;
-    const reason = record === null ? (live ? `branch ${wanted.version.name} takes the place of ${live.version}` : 'nothing serves on this target yet') : 'its content changed';
+    const reason = live === undefined ? 'nothing serves on this target yet' : live.id === record?.id ? 'its content changed' : `branch ${wanted.version.name} takes the place of ${live.version}`;
     return { record, spec: wanted.spec, versionId, kind, reason };
   }
 

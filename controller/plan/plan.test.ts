@@ -160,7 +160,7 @@ test('the hash does not depend on the order of inputs nor on who is connected', 
       const one = plan(desired(list), recorded(targets), QUIET);
       const other = plan(desired([...list].reverse()), recorded([...targets].reverse()), { nodes, drift: new Map() });
       assert.is(one.hash, other.hash);
-      const only = new Set(items.slice(0, 2).map((item) => item.name));
+      const only = new Set<string>(items.slice(0, 2).map((item) => item.name));
       assert.equal(plan(desired(list), recorded(targets), QUIET, only).actions, one.actions.filter((action) => only.has(action.deployment)), 'a part of the plan is the plan of that part');
     }),
   );

@@ -98,7 +98,7 @@ export class NodeSessions implements SessionHandler {
   }
 
   async onHeartbeat(session: AgentSession): Promise<void> {
-    await saveSeen(this.#options.pool, session.team, session.node);
+    if (!(await saveSeen(this.#options.pool, session.team, session.node))) session.close('the node was revoked');
   }
 
   async onAttemptEvent(session: AgentSession, event: AttemptEvent): Promise<void> {

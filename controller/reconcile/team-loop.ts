@@ -161,7 +161,8 @@ export class TeamLoop {
       const result = await planTeam(this.#options.pool, this.#reading.desired, { actor, backoffMs: tryBackoffMs }, token, only);
       if (only === undefined) this.#lastFullPass = Date.now();
       this.#options.onPlan?.(result, performance.now() - before);
-      for (const action of result.actions) if (action.kind !== 'hold' && action.kind !== 'blocked') this.#options.log.info({ team: this.#options.team }, summarize(action));
+      const begun = result.actions.filter((action) => action.kind !== 'hold' && action.kind !== 'blocked' && action.waitsFor.length === 0);
+      for (const action of begun) this.#options.log.info({ team: this.#options.team }, summarize(action));
       await this.#keepPlanProblems(result, only);
     } catch (error) {
       // What was to be planned is not forgotten: the next turn looks at everything.

@@ -50,8 +50,11 @@ export async function saveConnected(connection: CommonQueryMethods, team: string
     where team = ${team} and name = ${node} and ${fencedBy(nodeLease(team, node), token)}`);
 }
 
-export async function saveSeen(connection: CommonQueryMethods, team: string, node: string): Promise<void> {
-  await connection.query(sql.type(nothing)`update node set last_seen_at = now() where team = ${team} and name = ${node}`);
+/** False when the node was revoked meanwhile, perhaps through another replica: its session has to end. */
+export async function saveSeen(connection: CommonQueryMethods, team: string, node: string): Promise<boolean> {
+  const row = await connection.maybeOne(sql.type(z.object({ allowed: z.boolean() }))`
+    update node set last_seen_at = now() where team = ${team} and name = ${node} returning revoked_at is null as allowed`);
+  return row?.allowed ?? false;
 }
 
 export async function saveDisconnected(connection: CommonQueryMethods, team: string, node: string, holder: string): Promise<void> {

@@ -1,0 +1,87 @@
+/** `tagboat agent docker|simulated`: the agent of one node. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Engine } from '../../agents/core/engine.ts';
+import { decodeJoin } from '../../proto/join.ts';
+import { TagboatError } from '../errors.ts';
+import { createLogger } from '../log.ts';
+import { packageVersion } from '../package-root.ts';
+import type { CliIo } from './client.ts';
+import { processIo, runCommand } from './client.ts';
+import { untilSignal } from './until-signal.ts';
+
+interface Flags {
+  readonly join?: string;
+  readonly controller?: string;
+  readonly enrol?: string;
+  readonly fingerprint?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly directory: string;
+  readonly dockerHost?: string;
+  readonly logLevel: string;
+}
+
+export function registerAgent(program: Command, io: CliIo = processIo): void {
+  const agent = program.command('agent').description('run the agent of a node');
+  for (const type of ['docker', 'simulated'] as const) {
+    const command = agent
+      .command(type)
+      .description(type === 'docker' ? 'deploy to the Docker engine of this host' : 'a node without an engine, for trying Tagboat out')
+      .option('--join <word>', 'the word that `tagboat node enroll` prints; needed once')
+      .option('--controller <host:port>', "the controller's agent listener; kept with the identity after enrolment")
+      .option('--enrol <host:port>', "the controller's enrolment listener")
+      .option('--fingerprint <sha256:…>', "fingerprint of the controller's certificate authority")
+      .option('--token <token>', 'enrolment token (TAGBOAT_ENROL_TOKEN)')
+      .option('--token-file <file>', 'file with the enrolment token')
+      .option('--directory <dir>', 'where the identity and the journal are kept', '.tagboat-agent')
+      .option('--log-level <level>', 'debug, info, warn or error', 'info');
+    if (type === 'docker') command.option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)');
+    command.action((flags: Flags) => runCommand(io, async () => serve(type, flags, io)));
+  }
+}
+
+async function serve(type: 'docker' | 'simulated', flags: Flags, io: CliIo): Promise<number> {
+  const join = flags.join === undefined ? undefined : decodeJoin(flags.join);
+  if (flags.join !== undefined && join === undefined) throw new TagboatError('UsageError', '--join is not what tagboat node enroll prints');
+  const directory = resolve(io.directory, flags.directory);
+  const { rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
+  const controller = flags.controller ?? join?.controller ?? recallAddress(directory);
+  if (controller === undefined) throw new TagboatError('UsageError', 'the address of the controller is not known', { hint: 'Pass --join or --controller.' });
+  const token = flags.token ?? (flags.tokenFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.tokenFile), 'utf8').trim()) ?? io.env['TAGBOAT_ENROL_TOKEN'] ?? join?.token;
+  const address = flags.enrol ?? join?.enrol;
+  const fingerprint = flags.fingerprint ?? join?.fingerprint;
+  const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
+  const log = createLogger({ level: flags.logLevel, pretty: process.stderr.isTTY, secrets: token === undefined ? [] : [token] });
+  try {
+    await runAgent({ directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), log, onServing: () => rememberAddress(directory, controller) }, untilSignal());
+  } catch (error) {
+    throw agentFailure(error);
+  }
+  return 0;
+}
+
+async function loadEngine(type: 'docker' | 'simulated', flags: Flags, io: CliIo, directory: string): Promise<Engine> {
+  if (type === 'simulated') return (await import('../../agents/simulated/engine.ts')).createSimulatedEngine({ stateFile: resolve(directory, 'simulated.json') });
+  const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
+  return (await import('../../agents/docker/engine.ts')).createDockerEngine(host === undefined ? {} : { host });
+}
+
+/** The agent's errors in the words and exit codes of the command line. */
+function agentFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  switch (error.code) {
+    case 'ControllerUnreachable':
+      return new TagboatError('ControllerUnreachable', error.message, { cause: error, hint: 'Check the address and that the controller runs.' });
+    case 'EnrolmentRefused':
+    case 'FingerprintMismatch':
+      return new TagboatError('EnrolmentRefused', error.message, { cause: error });
+    case 'IdentityMissing':
+    case 'ConfigInvalid':
+    case 'JournalLocked':
+      return new TagboatError('UsageError', error.message, { cause: error });
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * `tagboat demo` (npm start): everything on this machine, nothing to set up. An embedded PostgreSQL, a repository made from
+ * `examples/quickstart`, the controller, and a node: this host's Docker engine if one answers, else a simulated one.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Engine } from '../../agents/core/engine.ts';
+import { loadConfig } from '../config.ts';
+import { TagboatError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { createLogger } from '../log.ts';
+import type { Controller } from '../main.ts';
+import { startController } from '../main.ts';
+import { packageRoot, packageVersion } from '../package-root.ts';
+import type { CliIo } from './client.ts';
+import { processIo, runCommand } from './client.ts';
+import { aborted, untilSignal } from './until-signal.ts';
+
+const TEAM = 'harbour';
+const NODE = 'harbor';
+
+interface Flags {
+  readonly directory: string;
+  readonly port: string;
+  readonly simulated?: boolean;
+  readonly logLevel: string;
+}
+
+export function registerDemo(program: Command, io: CliIo = processIo): void {
+  program
+    .command('demo')
+    .description('run everything on this machine, with an example repository')
+    .option('--directory <dir>', 'where its data are kept', '.tagboat')
+    .option('--port <port>', 'port of the page on 127.0.0.1; 0 takes a free one', '8080')
+    .option('--simulated', 'a simulated node even if a Docker engine answers')
+    .option('--log-level <level>', 'debug, info, warn or error', 'warn')
+    .action((flags: Flags) => runCommand(io, async () => demo(flags, io)));
+}
+
+async function demo(flags: Flags, io: CliIo): Promise<number> {
+  const directory = resolve(io.directory, flags.directory);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const log = createLogger({ level: flags.logLevel, pretty: true });
+  const signal = untilSignal();
+  io.out('Tagboat demo\n');
+  const repository = await makeRepository(directory, io);
+  const engine = await chooseEngine(directory, flags, io);
+  const config = loadConfig({
+    path: undefined,
+    directory,
+    env: {
+      TAGBOAT_DATA_DIRECTORY: directory,
+      TAGBOAT_PUBLIC: 'true',
+      TAGBOAT_LISTENERS_HTTP_PORT: flags.port,
+      TAGBOAT_LISTENERS_AGENTS_HOST: '127.0.0.1',
+      TAGBOAT_LISTENERS_AGENTS_PORT: '0',
+      TAGBOAT_LISTENERS_ENROLMENT_HOST: '127.0.0.1',
+      TAGBOAT_LISTENERS_ENROLMENT_PORT: '0',
+      TAGBOAT_TEAMS_0_NAME: TEAM,
+      TAGBOAT_TEAMS_0_REPOSITORY: repository,
+      TAGBOAT_TEAMS_0_POLL: '*/2 * * * * *',
+    },
+  });
+  io.out('  database     starting the embedded PostgreSQL …\n');
+  const controller = await startController(config, log);
+  const stopAgent = new AbortController();
+  let agent: Promise<void> = Promise.resolve();
+  try {
+    agent = startNode(directory, controller, engine, log, stopAgent.signal, signal);
+    greet(io, controller, repository, engine);
+    await Promise.race([aborted(signal), controller.failed, agent.then(() => aborted(signal))]);
+  } finally {
+    io.out('\nStopping …\n');
+    stopAgent.abort();
+    await agent.catch((error: unknown) => log.error({ err: error }, 'the node ended with an error'));
+    await controller.stop();
+  }
+  io.out(`Stopped. The data stay in ${show(io, directory)}; containers keep running.\n`);
+  return 0;
+}
+
+/** A real repository that the user commits to; made once, never touched again. */
+async function makeRepository(directory: string, io: CliIo): Promise<string> {
+  const repository = join(directory, 'demo-repository');
+  if (existsSync(join(repository, '.git'))) {
+    io.out(`  repository   ${show(io, repository)} (kept from before)\n`);
+    return repository;
+  }
+  const git = (...args: string[]): void => {
+    execFileSync('git', ['-c', 'user.name=Tagboat demo', '-c', 'user.email=demo@example.com', '-c', 'commit.gpgsign=false', '-c', 'init.defaultBranch=main', ...args], { cwd: repository, timeout: 30_000, stdio: ['ignore', 'ignore', 'pipe'] });
+  };
+  try {
+    cpSync(join(packageRoot(), 'examples', 'quickstart'), repository, { recursive: true });
+    git('init', '--quiet', '--initial-branch=main');
+    git('add', '--all');
+    git('commit', '--quiet', '-m', 'The quickstart example');
+  } catch (error) {
+    throw new TagboatError('UsageError', `the demo repository could not be made: ${error instanceof Error ? error.message : String(error)}`, { cause: error, hint: 'Install git.' });
+  }
+  io.out(`  repository   ${show(io, repository)} (made from examples/quickstart)\n`);
+  return repository;
+}
+
+async function chooseEngine(directory: string, flags: Flags, io: CliIo): Promise<Engine> {
+  if (flags.simulated !== true) {
+    const { createDockerEngine } = await import('../../agents/docker/engine.ts');
+    const host = io.env['DOCKER_HOST'];
+    const docker = createDockerEngine(host === undefined ? {} : { host });
+    const version = await docker.version(AbortSignal.timeout(5_000)).catch(() => undefined);
+    if (version !== undefined) {
+      io.out(`  node         ${NODE}: ${version}\n`);
+      return docker;
+    }
+  }
+  const { createSimulatedEngine } = await import('../../agents/simulated/engine.ts');
+  io.out(`  node         ${NODE}: SIMULATED, no container really runs\n               start a Docker engine (or set DOCKER_HOST) and run this again to make it real\n`);
+  return createSimulatedEngine({ stateFile: join(directory, 'simulated.json') });
+}
+
+/** Enrols the node as a person would, and serves it. */
+async function startNode(directory: string, controller: Controller, engine: Engine, log: Logger, stop: AbortSignal, ending: AbortSignal): Promise<void> {
+  const { runAgent } = await import('../../agents/main.ts');
+  const home = join(directory, engine.simulated ? 'agent-simulated' : 'agent');
+  while (controller.teams().some((team) => team.state === 'pending') && !ending.aborted) await new Promise((resolve) => setTimeout(resolve, 50));
+  if (ending.aborted) return;
+  // The ports change from run to run; the certificate is good for all of them.
+  const enrolled = existsSync(join(home, 'identity.json'));
+  const enrolment = enrolled ? undefined : { address: `127.0.0.1:${controller.enrolPort}`, fingerprint: controller.fingerprint, token: (await controller.nodes.mintEnrolment(TEAM, NODE, 'demo')).token };
+  await runAgent({ directory: home, controller: `127.0.0.1:${controller.agentPort}`, enrolment, engine, version: packageVersion(), log }, stop);
+}
+
+function greet(io: CliIo, controller: Controller, repository: string, engine: Engine): void {
+  const shown = show(io, repository);
+  io.out(`
+  page         ${controller.url}/teams/${TEAM}${engine.simulated ? '   (the node is simulated)' : ''}
+
+  1. change    ${shown}/deployments/ … for example an environment value
+  2. commit    git -C ${shown} commit -am "Change something"
+  3. watch     ${controller.url}/teams/${TEAM}   or   npx tagboat status --url ${controller.url}
+
+  Ctrl-C stops everything.
+`);
+}
+
+function show(io: CliIo, path: string): string {
+  const short = relative(io.directory, path);
+  return short === '' || short.startsWith('..') ? path : short;
+}

@@ -1,0 +1,246 @@
+/**
+ * The composition root: every room is built here and handed what it needs, and stopped in the opposite order. Nothing else
+ * knows all of them.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { DatabasePool } from 'slonik';
+import { encodeJoin } from '../proto/join.ts';
+import type { ControllerConfig, TeamConfig } from './config.ts';
+import { Mirror } from './git/mirror.ts';
+import { parseRemote } from './git/remote.ts';
+import { Authority } from './link/authority.ts';
+import { hashEnrolmentToken, newEnrolmentToken } from './link/enrolment-token.ts';
+import type { AgentListeners } from './link/listeners.ts';
+import { listenForAgents } from './link/listeners.ts';
+import { loadOrCreateKeyFile, openAtRest, sealAtRest } from './link/seal-at-rest.ts';
+import { ParseCache } from './manifests/parse-cache.ts';
+import type { Metrics } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
+import { packageVersion } from './package-root.ts';
+import { NodeSessions } from './reconcile/node-sessions.ts';
+import { RepositoryReader } from './reconcile/read-repository.ts';
+import { runSweepLoop } from './reconcile/sweep-loop.ts';
+import { TeamLoop } from './reconcile/team-loop.ts';
+import { appendAudit } from './store/audit.ts';
+import { keepAuthority, loadAuthority } from './store/authority.ts';
+import { loadOwners } from './store/deployments.ts';
+import { keepEmbeddedDatabase } from './store/embedded-keeper.ts';
+import { newHolder } from './store/lease.ts';
+import { createListener } from './store/listen.ts';
+import { migrate } from './store/migrate.ts';
+import { authorizeCertificate, consumeEnrolment, revokeNode, saveCertificate, saveEnrolment } from './store/nodes.ts';
+import { CHANNELS } from './store/notify.ts';
+import type { PlanRequest } from './store/notify.ts';
+import { createStorePool } from './store/pool.ts';
+import { saveTeam } from './store/teams.ts';
+import { loadFrozenVersions } from './store/versions.ts';
+import { loadOrCreateOperatorToken } from './web/access.ts';
+import { createWeb } from './web/app.ts';
+import type { MintedEnrolment, NodeAdministration, TeamReadiness } from './web/context.ts';
+import { startWeb } from './web/server.ts';
+
+/** How long a pasted line is good for (R4). */
+const ENROLMENT_TTL_MS = 60 * 60_000;
+
+export interface Controller {
+  /** Of the page and the API. */
+  readonly url: string;
+  readonly agentPort: number;
+  readonly enrolPort: number;
+  readonly fingerprint: string;
+  readonly nodes: NodeAdministration;
+  /** As /readyz sees them. */
+  teams(): readonly TeamReadiness[];
+  /** What a webhook does: the next poll comes now. */
+  pollSoon(team: string): void;
+  /** Rejects when the controller cannot go on (its database gave up). */
+  readonly failed: Promise<never>;
+  stop(): Promise<void>;
+}
+
+export async function startController(config: ControllerConfig, log: Logger): Promise<Controller> {
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => log.warn({ err: error }, 'a part did not stop cleanly'));
+  };
+  try {
+    return await compose(config, log, undo, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function compose(config: ControllerConfig, log: Logger, undo: (() => Promise<void>)[], stop: () => Promise<void>): Promise<Controller> {
+  mkdirSync(config.dataDirectory, { recursive: true, mode: 0o700 });
+  const metrics = createMetrics();
+  const holder = newHolder();
+  const ending = new AbortController();
+  const database = await openDatabase(config, log, undo);
+  await migrate({ url: database.url, log });
+  const pool = await createStorePool({ url: database.url, log });
+  undo.push(() => pool.end());
+  const authority = await openAuthority(config, pool, log);
+  for (const team of config.teams) await saveTeam(pool, { ...team, repository: parseRemote(team.repository).url });
+
+  const sessions = new NodeSessions({
+    pool,
+    log,
+    holder,
+    onAttemptEnd: (kind, outcome, ms) => {
+      metrics.attempts.inc({ kind, outcome });
+      metrics.attemptDuration.observe({ kind }, ms / 1_000);
+    },
+  });
+  const listeners = await listenForAgents({
+    authority,
+    directory: {
+      consume: (hash) => consumeEnrolment(pool, hash),
+      recordCertificate: (certificate) => saveCertificate(pool, certificate),
+      authorize: ({ team, node, serial }) => authorizeCertificate(pool, team, node, serial),
+    },
+    handler: sessions,
+    log,
+    version: packageVersion(),
+    agents: config.listeners.agents,
+    enrolment: config.listeners.enrolment,
+    hosts: [],
+    onSessions: (count) => metrics.agentSessions.set(count),
+  });
+  undo.push(async () => {
+    await sessions.stop();
+    await listeners.stop();
+  });
+
+  const loops = new Map<string, TeamLoop>();
+  const running: Promise<void>[] = [];
+  undo.push(async () => {
+    ending.abort();
+    await Promise.allSettled(running);
+  });
+  for (const team of config.teams) {
+    const loop = await teamLoop(config, team, pool, holder, metrics, log, undo);
+    loops.set(team.name, loop);
+  }
+  const listener = await createListener(
+    database.url,
+    Object.values(CHANNELS),
+    (channel, payload) => {
+      if (channel === CHANNELS.work) return sessions.wake(payload);
+      const request = JSON.parse(payload) as PlanRequest;
+      loops.get(request.team)?.planSoon(request.deployments);
+    },
+    {
+      log,
+      onReconnect: () => {
+        sessions.wakeAll();
+        for (const loop of loops.values()) loop.planSoon();
+      },
+    },
+  );
+  undo.push(() => listener.close());
+  for (const loop of loops.values()) running.push(loop.run(ending.signal));
+  running.push(runSweepLoop({ pool, log }, ending.signal));
+
+  const nodes = nodeAdministration(config, pool, authority, listeners);
+  const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
+  const web = await startWeb(
+    createWeb({ pool, log, metrics, readiness: { teams }, nodes, version: packageVersion(), config: { public: config.public }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    config.listeners.http,
+  );
+  undo.push(() => web.stop());
+  await pool.transaction((tx) => appendAudit(tx, { team: '', actor: 'controller', action: 'controller.started', object: 'controller', result: 'accepted', detail: { version: packageVersion() } }));
+  log.info({ url: web.url, agents: listeners.agentPort, enrolment: listeners.enrolPort, teams: config.teams.length }, 'the controller is up');
+  return {
+    url: web.url,
+    agentPort: listeners.agentPort,
+    enrolPort: listeners.enrolPort,
+    fingerprint: authority.fingerprint(),
+    nodes,
+    teams,
+    pollSoon: (team) => loops.get(team)?.pollSoon(),
+    failed: database.failed,
+    stop,
+  };
+}
+
+async function openDatabase(config: ControllerConfig, log: Logger, undo: (() => Promise<void>)[]): Promise<{ url: string; failed: Promise<never> }> {
+  if (config.database.kind === 'url') return { url: config.database.url.reveal(), failed: new Promise(() => undefined) };
+  const embedded = await keepEmbeddedDatabase({ directory: config.dataDirectory, log: { info: (text: string) => log.info(text), warn: (text: string) => log.warn(text) } });
+  undo.push(() => embedded.stop());
+  return {
+    url: embedded.url,
+    failed: embedded.gaveUp.then((error) => {
+      throw error;
+    }),
+  };
+}
+
+/** The first replica makes the authority; all others load it. The key to it is not in the database. */
+async function openAuthority(config: ControllerConfig, pool: DatabasePool, log: Logger): Promise<Authority> {
+  const key = loadOrCreateKeyFile(config.encryptionKeyFile);
+  let sealed = await loadAuthority(pool);
+  if (sealed === undefined) {
+    const { bundle } = await Authority.create();
+    sealed = await keepAuthority(pool, sealAtRest(key, bundle));
+    log.info('made the certificate authority for agents');
+  }
+  return Authority.load(openAtRest(key, sealed));
+}
+
+async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: DatabasePool, holder: string, metrics: Metrics, log: Logger, undo: (() => Promise<void>)[]): Promise<TeamLoop> {
+  const remote = parseRemote(team.repository, team.credentials);
+  const onRequest = (request: { kind: string; ok: boolean; bytes: number }): void => {
+    metrics.gitRequests.inc({ team: team.name, kind: request.kind, result: request.ok ? 'ok' : 'failed' });
+    metrics.gitBytes.inc({ team: team.name, kind: request.kind }, request.bytes);
+  };
+  const mirror = await Mirror.open({ directory: join(config.dataDirectory, 'mirrors', team.name), remote, onRequest });
+  undo.push(() => mirror.close());
+  const cache = new ParseCache();
+  let counted = cache.statistics;
+  const reader = new RepositoryReader({
+    team: team.name,
+    remote,
+    branch: team.branch,
+    directory: team.directory,
+    mirror,
+    cache,
+    onRequest,
+    frozen: () => loadFrozenVersions(pool, team.name),
+    owners: () => loadOwners(pool, team.name),
+  });
+  return new TeamLoop({
+    team: team.name,
+    poll: team.poll,
+    pool,
+    holder,
+    log,
+    reader,
+    onPoll: (result) => {
+      metrics.polls.inc({ team: team.name, result });
+      const now = cache.statistics;
+      metrics.manifestsParsed.inc({ team: team.name }, now.parses - counted.parses);
+      metrics.manifestsCached.inc({ team: team.name }, now.hits - counted.hits);
+      counted = now;
+    },
+    onPlan: (_plan, ms) => metrics.planDuration.observe({ team: team.name }, ms / 1_000),
+  });
+}
+
+function nodeAdministration(config: ControllerConfig, pool: DatabasePool, authority: Authority, listeners: AgentListeners): NodeAdministration {
+  const withPort = (address: string, port: number): string => address.replace(/:0$/, `:${port}`);
+  return {
+    mintEnrolment: async (team, node, actor): Promise<MintedEnrolment> => {
+      const token = newEnrolmentToken();
+      const expiresAt = await saveEnrolment(pool, team, node, hashEnrolmentToken(token), actor, ENROLMENT_TTL_MS);
+      const join = encodeJoin({ controller: withPort(config.agentAddress, listeners.agentPort), enrol: withPort(config.enrolAddress, listeners.enrolPort), fingerprint: authority.fingerprint(), token });
+      return { token, expiresAt, join, command: `tagboat agent docker --join ${join}` };
+    },
+    revoke: async (team, node, actor) => {
+      await revokeNode(pool, team, node, actor);
+      listeners.cut(team, node, 'the node was revoked');
+    },
+  };
+}

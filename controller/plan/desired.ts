@@ -1,0 +1,73 @@
+/** One Deployment manifest → one desired deployment: everything merged, every reference followed, nothing left to look up. Pure. */
+import type { TargetSpec } from '../../schemas/gen/types.ts';
+import { hashOf } from '../model/canonical.ts';
+import { DEPLOYMENT_DEFAULTS } from '../model/defaults.ts';
+import { parseDuration } from '../model/duration.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { ResolvedImages } from '../model/resolve-images.ts';
+import { specHashOf } from './spec-hash.ts';
+import { chooseStrategy } from './strategy.ts';
+import type { DesiredDeployment, DesiredVersion } from './types.ts';
+
+export interface DesiredInput {
+  readonly team: string;
+  readonly deployment: Manifest<'Deployment'>;
+  readonly deploymentBundles: readonly Manifest<'ConfigBundle'>[];
+  readonly version: DesiredVersion;
+  /** `resolveImages` of the version's content under this deployment. */
+  readonly resolved: ResolvedImages;
+  /** Blob id of the manifest's file: touching it is a fresh go (R23). */
+  readonly blob: string;
+}
+
+export function desiredDeployment(input: DesiredInput): DesiredDeployment {
+  const { deployment, version, resolved } = input;
+  const { spec } = deployment;
+  const strategies = resolved.images.map((image) => chooseStrategy(image.name, image.config, spec.strategy ?? DEPLOYMENT_DEFAULTS.strategy));
+  const timeouts = { ...DEPLOYMENT_DEFAULTS.timeouts, ...spec.timeouts };
+  const target: TargetSpec = {
+    specVersion: 1,
+    team: input.team,
+    deployment: deployment.name,
+    product: spec.product,
+    version: version.name,
+    versionKind: version.kind,
+    node: spec.node,
+    prefix: spec.prefix,
+    images: resolved.images.map((image, index) => ({
+      name: image.name,
+      image: image.image,
+      ...(image.registry === undefined ? {} : { registry: image.registry }),
+      ...(image.digest ? { digest: image.digest } : {}),
+      dependsOn: [...image.dependsOn],
+      config: image.config,
+      strategy: strategies[index]!.strategy,
+    })),
+    timeouts,
+    selfHeal: spec.selfHeal ?? DEPLOYMENT_DEFAULTS.selfHeal,
+  };
+  const specHash = specHashOf(target);
+  return Object.freeze({
+    name: deployment.name,
+    product: spec.product,
+    version,
+    node: spec.node,
+    prefix: spec.prefix,
+    spec: target,
+    specHash,
+    overridesHash: hashOf({
+      environment: spec.environment,
+      config: spec.config,
+      images: spec.images,
+      bundles: input.deploymentBundles.map((bundle) => ({ environment: bundle.spec.environment, config: bundle.spec.config })),
+    }),
+    attemptKey: hashOf({ specHash, blob: input.blob, version: version.name, commit: version.kind === 'incremental' ? version.commit : null }),
+    dependsOn: spec.dependsOn ?? [],
+    protected: spec.protected ?? DEPLOYMENT_DEFAULTS.protected,
+    removeVolumes: spec.removeVolumes ?? DEPLOYMENT_DEFAULTS.removeVolumes,
+    selfHeal: spec.selfHeal ?? DEPLOYMENT_DEFAULTS.selfHeal,
+    retries: spec.retries ?? DEPLOYMENT_DEFAULTS.retries,
+    strategies,
+    timeoutMs: parseDuration(timeouts.attempt),
+  });
+}

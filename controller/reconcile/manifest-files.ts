@@ -1,0 +1,83 @@
+/**
+ * The manifests of a branch's head, kept up to date by differences: a new commit costs the files that it changed, whatever
+ * the size of the repository. Other commits (tags, other branches) are read whole, through the same content-addressed cache.
+ */
+import type { Mirror } from '../git/mirror.ts';
+import { classifyEntry } from '../manifests/classify-entry.ts';
+import type { EntryMode } from '../manifests/classify-entry.ts';
+import { MANIFEST_LIMITS } from '../manifests/limits.ts';
+import type { ParseCache } from '../manifests/parse-cache.ts';
+import { buildManifestSet } from '../manifests/read-set.ts';
+import type { ManifestSet, ParsedFile } from '../model/manifest.ts';
+import { compareProblems, problem } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
+
+interface File {
+  readonly path: string;
+  readonly oid: string;
+  readonly parsed: ParsedFile;
+}
+
+/** The files of one commit. Frozen: `filesAt` makes the next one. */
+export interface ManifestFiles {
+  readonly commit: string;
+  readonly set: ManifestSet;
+  /** Blob id by path, of every file that holds a manifest. */
+  readonly blobs: ReadonlyMap<string, string>;
+  readonly files: ReadonlyMap<string, File>;
+  readonly refused: ReadonlyMap<string, Problem>;
+}
+
+export interface FilesOptions {
+  readonly mirror: Mirror;
+  readonly cache: ParseCache;
+  readonly directory: string;
+}
+
+export async function filesAt({ mirror, cache, directory }: FilesOptions, commit: string, before: ManifestFiles | undefined, signal: AbortSignal): Promise<ManifestFiles> {
+  if (before?.commit === commit) return before;
+  const base = before !== undefined && mirror.has(before.commit) ? before : undefined;
+  const files = new Map(base?.files);
+  const refused = new Map(base?.refused);
+  const { added, modified, removed } = await mirror.diffTrees(base?.commit ?? null, commit, directory);
+  for (const { path } of removed) {
+    files.delete(path);
+    refused.delete(path);
+  }
+  let touched = removed.length > 0;
+  for (const entry of [...added, ...modified]) {
+    signal.throwIfAborted();
+    const decision = classifyEntry(entry.path, entry.mode as EntryMode);
+    touched = files.delete(entry.path) || refused.delete(entry.path) || touched;
+    if (decision.decision === 'ignore') continue;
+    if (decision.decision === 'problem') refused.set(entry.path, decision.problem);
+    else if (files.size < MANIFEST_LIMITS.files) {
+      const parsed = await parse(mirror, cache, entry.oid, entry.path);
+      if (parsed.manifests.length > 0 || parsed.problems.length > 0) files.set(entry.path, { path: entry.path, oid: entry.oid, parsed });
+    } else refused.set('', problem('TooManyFiles', NOWHERE, `there are more than ${MANIFEST_LIMITS.files} manifest files; the rest is not read`));
+    touched = true;
+  }
+  if (base !== undefined && !touched) return { ...base, commit };
+  const set = buildManifestSet(files.values());
+  return {
+    commit,
+    set: refused.size === 0 ? set : { ...set, problems: [...set.problems, ...refused.values()].sort(compareProblems) },
+    blobs: new Map([...files.values()].map((file) => [file.path, file.oid])),
+    files,
+    refused,
+  };
+}
+
+const NOWHERE = { file: '', line: 0, column: 0 } as const;
+
+/** A blob over the mirror's limit is a problem of that file and not of the repository. */
+async function parse(mirror: Mirror, cache: ParseCache, oid: string, path: string): Promise<ParsedFile> {
+  try {
+    return await cache.get(oid, path, () => mirror.readBlob(oid));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'RemoteTooLarge') {
+      return { manifests: [], problems: [problem('FileTooLarge', { ...NOWHERE, file: path }, 'the file is larger than manifests may be')] };
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+/** All Deployment manifests of a head → desired and blocked ones, each with the version that it names. */
+import { checkTarget } from '../model/check-target.ts';
+import { named } from '../manifests/check-references.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { objectName } from '../model/manifest.ts';
+import type { Problem } from '../model/problem.ts';
+import { problem } from '../model/problem.ts';
+import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts';
+import { desiredDeployment } from '../plan/desired.ts';
+import type { BlockedDeployment, Desired, DesiredDeployment, DesiredVersion, VersionContent } from '../plan/types.ts';
+import type { RefVersion, StoredVersion } from '../store/versions.ts';
+import type { ManifestFiles } from './manifest-files.ts';
+import type { Memory } from './memory.ts';
+
+/** Where versions come from. */
+export interface VersionSource {
+  readonly versions: readonly RefVersion[];
+  /** By `product/name` (R8, R9). */
+  readonly frozen: ReadonlyMap<string, StoredVersion>;
+  /** The team's branch, whose head is `head`. */
+  readonly branch: string;
+  readonly head: ManifestFiles;
+  at(commit: string): Promise<ManifestFiles>;
+}
+
+export interface ResolveTeamInput {
+  readonly team: string;
+  readonly files: ManifestFiles;
+  readonly source: VersionSource;
+  /** Problems known so far: those of a Deployment block it, any of a file keeps removals back (R20). */
+  readonly problems: readonly Problem[];
+  readonly memory: Memory;
+}
+
+export interface ResolvedTeam {
+  readonly desired: Desired;
+  /** Those found here, besides the ones handed in. */
+  readonly problems: readonly Problem[];
+  /** Commits that versions were read at. */
+  readonly commits: ReadonlySet<string>;
+}
+
+type Found = { readonly version: DesiredVersion; readonly warnings: readonly Problem[] } | { readonly problem: Problem };
+
+export async function resolveTeam({ team, files, source, problems, memory }: ResolveTeamInput): Promise<ResolvedTeam> {
+  const { set } = files;
+  const faults = new Map<string, Problem[]>();
+  const addFault = (name: string, item: Problem): void => void faults.set(name, [...(faults.get(name) ?? []), item]);
+  for (const item of problems) {
+    if (item.severity !== 'error' || item.object === undefined) continue;
+    const [kind, name] = item.object.split('/', 2) as [string, string];
+    if (kind === 'Deployment') addFault(name, item);
+  }
+  const refs = new Map(source.versions.map((version) => [`${version.kind} ${version.product}/${version.name}`, version]));
+  const found: Problem[] = [];
+  const commits = new Set<string>();
+  const deployments = new Map<string, DesiredDeployment>();
+  const blocked = new Map<string, BlockedDeployment>();
+  for (const deployment of set.byKind.Deployment.values()) {
+    if (!faults.has(deployment.name)) {
+      const version = await findVersion(deployment, files, source, refs, memory, commits);
+      if ('problem' in version) addFault(deployment.name, keep(found, version.problem));
+      else {
+        for (const warning of version.warnings) keep(found, warning);
+        const made = resolveOne(team, deployment, files, version.version, memory);
+        for (const item of made.problems) keep(found, item);
+        if (made.desired === undefined) for (const item of made.problems) addFault(deployment.name, item);
+        else deployments.set(deployment.name, made.desired);
+      }
+    }
+    const own = faults.get(deployment.name);
+    if (own !== undefined) blocked.set(deployment.name, memory.same(`blocked ${deployment.name}`, blockedBy(deployment, own, source.branch)));
+  }
+  for (const room of ['problems', 'deployment']) memory.forgetOthers(room, set.byKind.Deployment);
+  const errors = [...problems, ...found].filter((item) => item.severity === 'error' && item.file !== '');
+  const keepReason = set.files === 0 ? 'the repository holds no manifest' : errors.length > 0 ? `the repository has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`} (first: ${errors[0]!.file}:${errors[0]!.line})` : '';
+  return { desired: { team, commit: files.commit, deployments, blocked, mayRemove: keepReason === '', keepReason }, problems: found, commits };
+}
+
+function keep(found: Problem[], item: Problem): Problem {
+  if (!found.some((other) => other.file === item.file && other.line === item.line && other.column === item.column && other.code === item.code && other.message === item.message)) found.push(item);
+  return item;
+}
+
+/** Only what the deployment is made of counts: the same objects give the same resolved deployment. */
+function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
+  const { ConfigBundle, Node } = files.set.byKind;
+  const deploymentBundles = named(deployment.spec.bundles, ConfigBundle);
+  const node = Node.get(deployment.spec.node);
+  const blob = files.blobs.get(deployment.file) ?? '';
+  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, blob, ...deploymentBundles], () => {
+    const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
+    const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, resolved })];
+    if (problems.some((item) => item.severity === 'error')) return { problems };
+    return { problems, desired: desiredDeployment({ team, deployment, deploymentBundles, version, resolved, blob }) };
+  });
+}
+
+async function findVersion(deployment: Manifest<'Deployment'>, files: ManifestFiles, source: VersionSource, refs: ReadonlyMap<string, RefVersion>, memory: Memory, commits: Set<string>): Promise<Found> {
+  const { product, version: number, branch } = deployment.spec;
+  const object = objectName(deployment);
+  if (number === undefined) {
+    const name = branch ?? source.branch;
+    const ref = refs.get(`rolling ${product}/${name}`);
+    if (ref === undefined) return { problem: problem('UnknownVersion', deployment.position(branch === undefined ? '/spec/product' : '/spec/branch'), `there is no branch ${name}`, { object, hint: 'Push the branch, or correct its name.' }) };
+    const at = name === source.branch ? source.head : await source.at(ref.commit);
+    commits.add(ref.commit);
+    return readVersion(deployment, product, { kind: 'rolling', name, commit: ref.commit, tagObject: null }, at, memory);
+  }
+  const frozen = source.frozen.get(`${product}/${number}`);
+  const ref = refs.get(`incremental ${product}/${number}`);
+  if (frozen?.frozen) {
+    const version = memory.of('frozen', `${product}/${number}`, [frozen.id], (): DesiredVersion => ({ kind: 'incremental', name: number, commit: frozen.commit, frozen: true, content: frozen.frozen! }));
+    const moved = ref !== undefined && (ref.commit !== frozen.commit || (frozen.tagObject !== null && ref.tagObject !== frozen.tagObject));
+    const warning = (): Problem =>
+      problem('TagMoved', deployment.position('/spec/version'), `tag ${ref!.ref.slice('refs/tags/'.length)} was moved from ${frozen.commit.slice(0, 12)} to ${ref!.commit.slice(0, 12)}; version ${number} stays what was deployed`, { object, severity: 'warning' });
+    return { version, warnings: moved ? [warning()] : [] };
+  }
+  if (ref === undefined) {
+    const others = source.versions.filter((version) => version.product === product && version.kind === 'incremental').map((version) => version.name);
+    const hint = others.length === 0 ? `No tag of ${product} exists yet; push ${product}/${number}.` : `Versions of ${product}: ${others.slice(-10).join(', ')}.`;
+    return { problem: problem('UnknownVersion', deployment.position('/spec/version'), `there is no version ${number} of ${product}`, { object, hint }) };
+  }
+  commits.add(ref.commit);
+  return readVersion(deployment, product, { kind: 'incremental', name: number, commit: ref.commit, tagObject: ref.tagObject }, await source.at(ref.commit), memory);
+}
+
+/** A version is read at its own commit, its bundles with it (SPEC §2). */
+function readVersion(deployment: Manifest<'Deployment'>, product: string, of: { kind: 'rolling' | 'incremental'; name: string; commit: string; tagObject: string | null }, at: ManifestFiles, memory: Memory): Found {
+  const manifest = at.set.byKind.Version.get(product);
+  const object = objectName(deployment);
+  if (manifest === undefined) {
+    const place = deployment.position(of.kind === 'incremental' ? '/spec/version' : '/spec/product');
+    return { problem: problem('VersionUnreadable', place, `there is no readable Version manifest of ${product} at ${of.name} (${of.commit.slice(0, 12)})`, { object }) };
+  }
+  const bundles = named(manifest.spec.bundles, at.set.byKind.ConfigBundle);
+  const fault = at.set.problems.find((item) => item.severity === 'error' && item.object === `Version/${product}`);
+  if (fault !== undefined || bundles.length !== (manifest.spec.bundles ?? []).length) {
+    return { problem: problem('VersionUnreadable', deployment.position('/spec/product'), `the Version manifest of ${product} at ${of.name} has a problem: ${fault?.message ?? 'it names a bundle that is not there'}`, { object }) };
+  }
+  // R6: the content is the version; a commit that does not touch it gives the same object.
+  const identity = of.kind === 'incremental' ? [of.commit, of.tagObject] : [];
+  const content = memory.of('content', `${of.kind} ${product}/${of.name}`, [manifest, ...bundles, ...identity], (): VersionContent => {
+    const files = [manifest, ...bundles].map((item): [string, string] => [item.file, at.blobs.get(item.file) ?? '']);
+    return { commit: of.commit, tagObject: of.tagObject, images: resolveVersionImages(manifest, bundles).images, files: Object.fromEntries(files) };
+  });
+  return { version: { kind: of.kind, name: of.name, commit: content.commit, frozen: false, content }, warnings: [] };
+}
+
+function blockedBy(deployment: Manifest<'Deployment'>, problems: readonly Problem[], branch: string): BlockedDeployment {
+  const { spec } = deployment;
+  return { name: deployment.name, product: spec.product, version: spec.version ?? spec.branch ?? branch, node: spec.node, prefix: spec.prefix, problems };
+}
