@@ -134,10 +134,10 @@ function placeIn(resolved: ResolvedImages, image: ResolvedImage, pointer: string
   return found;
 }
 
-function nearest(origins: ReadonlyMap<string, Origin>, pointer: string): Origin | undefined {
+function nearest(origins: ReadonlyMap<string, Origin>, pointer: string): Position | undefined {
   for (let at = pointer; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
     const origin = origins.get(at);
-    if (origin !== undefined) return at === pointer ? origin : { ...origin, ...origin.within(pointer.slice(at.length)) };
+    if (origin !== undefined) return at === pointer ? origin : origin.within(pointer.slice(at.length));
   }
   for (const [key, origin] of origins) if (key.startsWith(`${pointer}/`)) return origin;
   return undefined;

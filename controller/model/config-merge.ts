@@ -32,7 +32,7 @@ export interface ConfigLayer {
 export interface Origin extends Position {
   readonly layer: string;
   /** The place of what lies inside a list, by the rest of its pointer. */
-  readonly within: Locate;
+  within(rest: string): Position;
 }
 
 /** Layers of one group that set one key differently, and no stronger one that decides it. */
@@ -76,7 +76,7 @@ function mergeAt(pointer: string, parts: readonly Part[], provenance: Map<string
   const firstMap = parts.findLastIndex(({ value }) => !isMap(value)) + 1;
   if (firstMap === parts.length) {
     noteConflict(pointer, parts, conflicts);
-    provenance.set(pointer, originOf(pointer, strongest));
+    provenance.set(pointer, new LazyOrigin(pointer, strongest.layer));
     return strongest.value;
   }
   const maps = exclude(pointer, parts.slice(firstMap), conflicts);
@@ -85,7 +85,7 @@ function mergeAt(pointer: string, parts: readonly Part[], provenance: Map<string
     const inner = maps.flatMap(({ layer, value }) => (Object.hasOwn(value as Json, key) ? [{ layer, value: (value as Json)[key] }] : []));
     result[key] = mergeAt(`${pointer}${pointerStep(key)}`, inner, provenance, conflicts);
   }
-  if (pointer !== '' && Object.keys(result).length === 0) provenance.set(pointer, originOf(pointer, strongest));
+  if (pointer !== '' && Object.keys(result).length === 0) provenance.set(pointer, new LazyOrigin(pointer, strongest.layer));
   return result;
 }
 
@@ -108,7 +108,7 @@ function excludeProbes(pointer: string, maps: readonly Part[], conflicts: MergeC
   const kind = kindOf(decider) as string;
   const siblings = maps.filter((part) => groupOf(part) === groupOf(decider) && kindOf(part) !== undefined);
   if (siblings.some((part) => kindOf(part) !== kind)) {
-    conflicts.push({ pointer, origins: siblings.map((part) => originOf(`${pointer}/${String(kindOf(part))}`, part)) });
+    conflicts.push({ pointer, origins: siblings.map((part) => new LazyOrigin(`${pointer}/${String(kindOf(part))}`, part.layer)) });
   }
   return maps.map((part) => without(part, PROBE_KINDS.filter((other) => other !== kind)));
 }
@@ -122,15 +122,45 @@ function noteConflict(pointer: string, parts: readonly Part[], conflicts: MergeC
   const siblings = parts.filter((part) => groupOf(part) === groupOf(strongest));
   if (siblings.length < 2) return;
   if (new Set(siblings.map(({ value }) => canonicalJson(value))).size < 2) return;
-  conflicts.push({ pointer, origins: siblings.map((part) => originOf(pointer, part)) });
+  conflicts.push({ pointer, origins: siblings.map((part) => new LazyOrigin(pointer, part.layer)) });
 }
 
 function groupOf({ layer }: Part): string {
   return layer.group ?? layer.layer;
 }
 
-function originOf(pointer: string, { layer }: Part): Origin {
-  return { ...layer.position(pointer), layer: layer.layer, within: (rest) => layer.position(pointer + rest) };
+/** Places are found when somebody asks: that may mean reading YAML again, and a merge without problems asks for none. */
+class LazyOrigin implements Origin {
+  readonly layer: string;
+  readonly #pointer: string;
+  readonly #source: ConfigLayer;
+  #place: Position | undefined;
+
+  constructor(pointer: string, source: ConfigLayer) {
+    this.layer = source.layer;
+    this.#pointer = pointer;
+    this.#source = source;
+  }
+
+  get file(): string {
+    return this.#found().file;
+  }
+
+  get line(): number {
+    return this.#found().line;
+  }
+
+  get column(): number {
+    return this.#found().column;
+  }
+
+  within(rest: string): Position {
+    return this.#source.position(this.#pointer + rest);
+  }
+
+  #found(): Position {
+    return (this.#place ??= this.#source.position(this.#pointer));
+  }
 }
 
 function isMap(value: unknown): value is Json {
