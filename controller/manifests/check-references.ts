@@ -39,8 +39,9 @@ export function checkReferences(set: ManifestSet, options: CheckOptions = {}): P
       problems.push(problem('TargetTaken', refused.position('/spec/prefix'), message, { object: objectName(refused) }));
     }
   }
-  const dependents = [...set.byKind.Deployment.values()].map(({ name, spec }) => ({ name, dependsOn: spec.dependsOn ?? [] }));
-  for (const cycle of dependencyOrder(dependents).cycles) {
+  // Only who waits can be part of a circle.
+  const waiting = [...set.byKind.Deployment.values()].flatMap(({ name, spec }) => (spec.dependsOn === undefined ? [] : [{ name, dependsOn: spec.dependsOn }]));
+  for (const cycle of dependencyOrder(waiting).cycles) {
     const first = set.byKind.Deployment.get(cycle[0] as string) as Manifest<'Deployment'>;
     problems.push(problem('DependencyCycle', first.position('/spec/dependsOn'), `deployments wait for each other: ${cycle.join(' → ')}`, { object: objectName(first) }));
   }

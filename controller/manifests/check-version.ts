@@ -10,24 +10,41 @@ import { missing } from './missing-reference.ts';
 
 /** A version against the set that it was read with: its own commit's. */
 export function checkVersion(version: Manifest<'Version'>, set: ManifestSet): Problem[] {
-  const object = objectName(version);
   const { images, bundles = [] } = version.spec;
-  const problems: Problem[] = bundles.flatMap((name, index) => missing(version, 'ConfigBundle', name, `/spec/bundles/${index}`, set.byKind.ConfigBundle.keys(), set.byKind.ConfigBundle.has(name)));
+  const { ConfigBundle, Registry } = set.byKind;
+  const problems = bundles.flatMap((name, index) => missing(version, 'ConfigBundle', name, `/spec/bundles/${index}`, ConfigBundle.keys(), ConfigBundle.has(name)));
+  for (const [index, { registry }] of images.entries()) {
+    if (registry === undefined) continue;
+    problems.push(...missing(version, 'Registry', registry, `/spec/images/${index}/registry`, Registry.keys(), Registry.has(registry) || KNOWN_REGISTRIES.has(registry)));
+  }
+  return [...problems, ...ownProblems(version)];
+}
+
+/** Manifests never change and come from a cache, so what is wrong inside one is found once. */
+const remembered = new WeakMap<Manifest<'Version'>, readonly Problem[]>();
+
+function ownProblems(version: Manifest<'Version'>): readonly Problem[] {
+  const known = remembered.get(version);
+  if (known !== undefined) return known;
+  const problems = checkImages(version);
+  remembered.set(version, problems);
+  return problems;
+}
+
+function checkImages(version: Manifest<'Version'>): Problem[] {
+  const object = objectName(version);
+  const { images } = version.spec;
+  const problems: Problem[] = [];
   const indexOf = new Map<string, number>();
   for (const [index, image] of images.entries()) {
     const base = `/spec/images/${index}`;
     if (indexOf.has(image.name)) problems.push(problem('DuplicateName', version.position(`${base}/name`), `two images of the version are called ${image.name}`, { hint: 'Rename one of the two.', object }));
     else indexOf.set(image.name, index);
     if (parseImageRef(image.image) === null) problems.push(problem('ImageReference', version.position(`${base}/image`), `${image.image.slice(0, 200)} is no image reference`, { object }));
-    if (image.registry !== undefined) {
-      const known = set.byKind.Registry.has(image.registry) || KNOWN_REGISTRIES.has(image.registry);
-      problems.push(...missing(version, 'Registry', image.registry, `${base}/registry`, set.byKind.Registry.keys(), known));
-    }
   }
-  const names = new Set(images.map((image) => image.name));
   for (const [index, image] of images.entries()) {
     for (const [at, name] of (image.dependsOn ?? []).entries()) {
-      problems.push(...missing(version, 'image', name, `/spec/images/${index}/dependsOn/${at}`, names, names.has(name)));
+      problems.push(...missing(version, 'image', name, `/spec/images/${index}/dependsOn/${at}`, indexOf.keys(), indexOf.has(name)));
     }
   }
   for (const cycle of dependencyOrder(images.map(({ name, dependsOn = [] }) => ({ name, dependsOn }))).cycles) {
