@@ -49,8 +49,9 @@ function compose(text: string): ComposedYaml {
   for (const lexeme of new Lexer().lex(text)) {
     if (!afterScalarMark) {
       const type = CST.tokenType(lexeme);
-      if (type === 'alias' || type === 'anchor') return fail('YamlAlias', `${JSON.stringify(lexeme.slice(0, 40))} is an ${type}`);
-      if (type === 'tag') return fail('YamlSyntax', `${JSON.stringify(lexeme.slice(0, 40))} is a tag; tags are not accepted`);
+      // The text itself is not shown: a password that begins with `*` or `&` was meant to be quoted (R27).
+      if (type === 'alias' || type === 'anchor') return fail('YamlAlias', `a word that begins with ${lexeme.slice(0, 1)} is an ${type}; quote it if it is text`);
+      if (type === 'tag') return fail('YamlSyntax', 'a word that begins with ! is a tag, which is not accepted; quote it if it is text');
     }
     afterScalarMark = lexeme === SCALAR;
     words += 1;

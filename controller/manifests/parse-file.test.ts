@@ -106,7 +106,7 @@ test('all problems of a file at once, the rest of the file is read', () => {
 
 test('a pasted secret at the wrong place is not repeated in a problem (R27)', () => {
   const canary = 'canary-7f3a';
-  for (const text of [`spec: { type: ${canary} }`, `spec: { type: docker, labels: ${canary} }`, `spec: { type: docker, description: [ ${canary} ] }`, `spec: "${canary}`, `spec: ${canary}: ${canary}`]) {
+  for (const text of [`spec: { type: ${canary} }`, `spec: { type: docker, labels: ${canary} }`, `spec: { type: docker, description: [ ${canary} ] }`, `spec: "${canary}`, `spec: ${canary}: ${canary}`, `spec: *${canary}`, `spec: &${canary} x`, `spec: !${canary} x`, `spec: "x" "${canary}"`, `spec: [ ] "${canary}"`, `spec: { type: "${canary}" ] }`, `spec: "\\q${canary}"`, `%${canary}`, `'${canary}' 'x'`, `spec: { type: docker, labels: { k: [ ${canary} ] } }`, `- ${canary}\n}${canary}`, `spec: @${canary}`, `spec: |${canary}\n  x`, `spec: >\n  x\n ${canary}\n${canary}`, `? [ ${canary} ]\n: x`]) {
     const { problems } = parse(`${HEAD}kind: Node\nmetadata: { name: a }\n${text}\n`);
     assert.ok(problems.length > 0);
     assert.not.match(JSON.stringify(problems), canary);

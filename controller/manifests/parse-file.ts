@@ -90,7 +90,7 @@ function readDocument(file: string, text: string, index: number, document: Docum
   const at = (offset: number): Position => offsetPlace(file, composed.lines, offset);
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
-    const problems = faults.slice(0, 20).map((error) => problem('YamlSyntax', at(error.pos[0]), firstLine(error.message)));
+    const problems = faults.slice(0, 20).map((error) => problem('YamlSyntax', at(error.pos[0]), syntaxMessage(error.message)));
     return { manifest: null, problems };
   }
   const { value, faults: valueFaults } = toValue(document.contents);
@@ -148,9 +148,9 @@ function startsWith(bytes: Uint8Array, text: string): boolean {
   return Buffer.from(bytes.subarray(0, text.length)).toString('latin1') === text;
 }
 
-/** Parser messages name the offending text on further lines, which may be a secret (R27). */
-function firstLine(message: string): string {
-  const line = (message.split('\n')[0] ?? '').replace(/[.:]$/, '');
+/** The parser's message without the text that it quotes, which may be a secret (R27). */
+function syntaxMessage(message: string): string {
+  const line = (message.split('\n')[0] ?? '').replace(/(\S): .*$/, '$1').replace(/^(Unknown directive|Invalid escape sequence|Unsupported YAML version).*$/, '$1').replace(/[.:]$/, '');
   return line === '' ? 'this is no YAML' : line.slice(0, 200);
 }
 
