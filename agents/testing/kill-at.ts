@@ -23,13 +23,22 @@ export interface KilledRuntime {
   dead(): boolean;
 }
 
-/** @param onDeath instead of throwing, for a process that really kills itself. */
-export function killAt(inner: ContainerRuntime, point: KillPoint | undefined, onDeath?: (verb: string) => void): KilledRuntime {
+/** Calls that change the engine. Dying after a look is the same as dying after the change before it. */
+const CHANGES = new Set(['pull', 'create', 'start', 'stop', 'rename', 'remove', 'ensureNetwork', 'removeNetwork', 'ensureVolume', 'removeVolume']);
+
+export interface KillOptions {
+  /** Count only calls that change the engine. */
+  readonly changesOnly?: boolean;
+  /** Instead of throwing, for a process that really kills itself. */
+  readonly onDeath?: () => void;
+}
+
+export function killAt(inner: ContainerRuntime, point: KillPoint | undefined, options: KillOptions = {}): KilledRuntime {
   let count = 0;
   let dead = false;
-  function die(verb: string): never {
+  function die(): never {
     dead = true;
-    onDeath?.(verb);
+    options.onDeath?.();
     throw new Killed();
   }
   const runtime = new Proxy(inner, {
@@ -39,13 +48,13 @@ export function killAt(inner: ContainerRuntime, point: KillPoint | undefined, on
       const verb = String(key);
       const method = value.bind(target) as (...values: unknown[]) => unknown;
       // A log is read lazily and changes nothing.
-      if (verb === 'logs') return (...values: unknown[]) => (dead ? die(verb) : method(...values));
+      if (verb === 'logs') return (...values: unknown[]) => (dead ? die() : method(...values));
       return async (...values: unknown[]): Promise<unknown> => {
         if (dead) throw new Killed();
-        const mine = ++count;
-        if (point?.call === mine && point.when === 'before') die(verb);
+        const mine = options.changesOnly === true && !CHANGES.has(verb) ? 0 : ++count;
+        if (point?.call === mine && point.when === 'before') die();
         const answer = await method(...values);
-        if (point?.call === mine && point.when === 'after') die(verb);
+        if (point?.call === mine && point.when === 'after') die();
         if (dead) throw new Killed();
         return answer;
       };
