@@ -97,7 +97,7 @@ function keysOf(maps: readonly Part[]): Set<string> {
 function exclude(pointer: string, maps: readonly Part[], conflicts: MergeConflict[]): readonly Part[] {
   if (HEALTH_CHECKS.has(pointer)) return excludeProbes(pointer, maps, conflicts);
   // An exit code belongs to `exited` only.
-  if (pointer === '/expectedState' && (maps.at(-1)?.value as Json)['state'] !== 'exited') return maps.map((part) => without(part, ['exitCode']));
+  if (pointer === '/expectedState' && ((maps.at(-1) as Part).value as Json)['state'] !== 'exited') return maps.map((part) => without(part, ['exitCode']));
   return maps;
 }
 
