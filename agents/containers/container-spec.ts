@@ -27,7 +27,7 @@ export interface WantedContainer {
 }
 
 /** What only the agent looks at: a change of it touches no container. */
-const AGENT_ONLY = new Set(['healthCheck', 'expectedState', 'strategy', 'kubernetes', 'routing', 'expose', 'replicas', 'stopGrace']);
+const AGENT_ONLY = new Set(['healthCheck', 'expectedState', 'strategy', 'kubernetes', 'routing', 'expose', 'replicas']);
 
 export function containerNameOf(spec: TargetSpec, image: TargetImage): string {
   return finalName(spec.prefix, image.config.name ?? image.name);

@@ -9,9 +9,13 @@ import { pause, pooled } from './pool.ts';
 import { checkOf, probeOnce, type Check } from './probe.ts';
 import type { ContainerDetails, ContainerRuntime } from './runtime.ts';
 
-/** Never more often than this, however short the check's own interval is. */
-const GENTLE_MS = 5000;
-const TICK_MS = 500;
+export interface MonitorTimes {
+  /** Never more often than this, however short the check's own interval is. */
+  readonly gentleMs: number;
+  readonly tickMs: number;
+}
+
+export const MONITOR_TIMES: MonitorTimes = { gentleMs: 5000, tickMs: 500 };
 
 interface Watched {
   readonly prefix: string;
@@ -31,10 +35,12 @@ export interface ProbedHealth {
 
 export class HealthMonitor {
   readonly #runtime: ContainerRuntime;
+  readonly #times: MonitorTimes;
   readonly #watched = new Map<string, Watched>();
 
-  constructor(runtime: ContainerRuntime) {
+  constructor(runtime: ContainerRuntime, times: MonitorTimes = MONITOR_TIMES) {
     this.#runtime = runtime;
+    this.#times = times;
   }
 
   /** Takes over what has to be probed: the checks of these specs and of no others. */
@@ -60,7 +66,7 @@ export class HealthMonitor {
   async healthOf(name: string, container: ContainerDetails): Promise<ProbedHealth | undefined> {
     const watched = this.#watched.get(name);
     if (watched === undefined) return undefined;
-    const stale = Date.now() - watched.lastAt > 3 * gentle(watched.check);
+    const stale = Date.now() - watched.lastAt > 3 * this.#gentle(watched.check);
     if (watched.id !== container.id || stale) await this.#probe(watched, container, stale);
     return judge(watched, container);
   }
@@ -68,7 +74,7 @@ export class HealthMonitor {
   /** Probes what is due until the signal aborts; tells which target's health has changed. */
   async run(onChange: (prefix: string) => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const due = [...this.#watched.values()].filter((one) => one.id !== '' && Date.now() - one.lastAt >= gentle(one.check));
+      const due = [...this.#watched.values()].filter((one) => one.id !== '' && Date.now() - one.lastAt >= this.#gentle(one.check));
       await pooled(due, async (one) => {
         try {
           const details = await this.#runtime.inspect(one.id, look());
@@ -84,8 +90,12 @@ export class HealthMonitor {
           one.lastAt = Date.now();
         }
       });
-      await pause(TICK_MS, signal);
+      await pause(this.#times.tickMs, signal);
     }
+  }
+
+  #gentle(check: Check): number {
+    return Math.max(this.#times.gentleMs, check.intervalMs);
   }
 
   async #probe(watched: Watched, container: ContainerDetails, alone: boolean): Promise<void> {
@@ -97,10 +107,6 @@ export class HealthMonitor {
     // Asked once in a long while, one failure is all there is to go by.
     watched.failures = result.ok ? 0 : alone ? watched.check.retries : watched.failures + 1;
   }
-}
-
-function gentle(check: Check): number {
-  return Math.max(GENTLE_MS, check.intervalMs);
 }
 
 function judge(watched: Watched, container: ContainerDetails): ProbedHealth {

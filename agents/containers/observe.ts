@@ -55,19 +55,16 @@ async function observeTarget(
   const drift: Drift[] = [];
   const expectations = new Map(memory === undefined ? [] : deployedImages(memory.spec).map((image) => [containerNameOf(memory.spec, image), image]));
 
-  for (const summary of finals.values()) {
+  await pooled([...finals.values()], async (summary) => {
     const found = details.get(summary.id);
     const image = expectations.get(summary.name);
     const expected = image?.config.expectedState?.state ?? 'running';
     const code = image?.config.expectedState?.exitCode ?? 0;
     states.push(await stateWithHealth(monitor, summary, found, expected, code));
-    if (memory === undefined) continue;
-    if (image === undefined) {
-      drift.push({ container: summary.name, field: 'container', expected: 'missing', actual: 'extra' });
-      continue;
-    }
-    drift.push(...driftOf(memory, summary, found, image.name), ...driftOfState(summary.name, expected, code, found));
-  }
+    if (memory === undefined) return;
+    if (image === undefined) drift.push({ container: summary.name, field: 'container', expected: 'missing', actual: 'extra' });
+    else drift.push(...driftOf(memory, summary, found, image.name), ...driftOfState(summary.name, expected, code, found));
+  });
   for (const [name, image] of expectations) {
     if (finals.has(name)) continue;
     drift.push({ container: name, field: 'container', expected: 'present', actual: 'missing' });
@@ -80,7 +77,7 @@ async function observeTarget(
     deployment: memory?.spec.deployment ?? newest?.labels[LABEL.deployment] ?? '',
     prefix,
     containers: states.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    drift,
+    drift: drift.sort((a, b) => (`${a.container} ${a.field}` < `${b.container} ${b.field}` ? -1 : 1)),
     attemptId: memory?.attemptId ?? (newest === undefined ? 0n : attemptOf(newest.labels)),
     health,
     healthReason: reason,

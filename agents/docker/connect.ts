@@ -10,7 +10,12 @@ export interface DockerConnection {
   readonly host?: string;
 }
 
-const API_VERSION = 'v1.41';
+/**
+ * No API version in the path: the engine then speaks its own, and one that no longer speaks an old version is no problem. Written
+ * against 1.41 (Docker 20.10); DOCKER_API_VERSION pins it, as for the `docker` command.
+ */
+const PINNED = process.env['DOCKER_API_VERSION'];
+const API = PINNED === undefined || PINNED === '' ? {} : { version: `v${PINNED.replace(/^v/, '')}` };
 const LOOPBACK = '127.0.0.1';
 
 export function connectDocker(connection: DockerConnection): DockerRuntimeOptions {
@@ -19,11 +24,11 @@ export function connectDocker(connection: DockerConnection): DockerRuntimeOption
   if (host === undefined) {
     // dockerode reads DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH itself.
     const fromEnvironment = process.env['DOCKER_HOST'] ?? '';
-    return { docker: new Docker({ version: API_VERSION }), ...placeOf(fromEnvironment), isSelf };
+    return { docker: new Docker({ ...API }), ...placeOf(fromEnvironment), isSelf };
   }
-  if (host.startsWith('unix://')) return { docker: new Docker({ socketPath: host.slice('unix://'.length), version: API_VERSION }), ...placeOf(host), isSelf };
+  if (host.startsWith('unix://')) return { docker: new Docker({ socketPath: host.slice('unix://'.length), ...API }), ...placeOf(host), isSelf };
   const url = new URL(host.includes('//') ? host : `tcp://${host}`);
-  const docker = new Docker({ host: url.hostname, port: Number(url.port || '2375'), protocol: url.protocol === 'https:' ? 'https' : 'http', version: API_VERSION });
+  const docker = new Docker({ host: url.hostname, port: Number(url.port || '2375'), protocol: url.protocol === 'https:' ? 'https' : 'http', ...API });
   return { docker, ...placeOf(host), isSelf };
 }
 

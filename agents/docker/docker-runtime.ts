@@ -38,6 +38,7 @@ export interface DockerRuntimeOptions {
 }
 
 const OUTPUT_SHOWN = 2000;
+const RESOLVE_MS = 30_000;
 
 export class DockerRuntime implements ContainerRuntime {
   readonly type = 'docker';
@@ -60,10 +61,14 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async resolve(reference: string, signal: AbortSignal): Promise<string> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(RESOLVE_MS)]);
     try {
-      const info = await abortable(this.#docker.getImage(reference).distribution(), signal);
+      const info = await abortable(this.#docker.getImage(reference).distribution(), limit);
       return info.Descriptor.digest;
     } catch (error) {
+      if (limit.aborted && !signal.aborted) {
+        throw new RuntimeError('RegistryUnreachable', `${reference}: its registry gave no answer within ${RESOLVE_MS / 1000} s; nothing was touched`, { cause: error });
+      }
       throw registryError(error, reference);
     }
   }
