@@ -3,6 +3,7 @@ import type { Engine, LogLine, LogRequest } from '../core/engine.ts';
 import { AgentError } from '../core/errors.ts';
 import { look } from './calls.ts';
 import { LABEL } from './labels.ts';
+import { Looks } from './looks.ts';
 import { HealthMonitor } from './monitor.ts';
 import { observeTeam, takeBaseline } from './observe.ts';
 import { removeTarget } from './remove.ts';
@@ -12,6 +13,7 @@ import { watchTeam } from './watch.ts';
 
 export function createContainerEngine(runtime: ContainerRuntime): Engine {
   const monitor = new HealthMonitor(runtime);
+  const looks = new Looks(runtime);
   return {
     type: runtime.type,
     simulated: runtime.simulated,
@@ -19,8 +21,8 @@ export function createContainerEngine(runtime: ContainerRuntime): Engine {
     deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context),
     remove: (target, context) => removeTarget(runtime, target, context),
     baseline: (spec) => spoken(takeBaseline(runtime, spec)),
-    observe: (team, memories) => spoken(observeTeam(runtime, monitor, team, memories)),
-    watch: (team, onChange, signal) => watchTeam(runtime, monitor, team, onChange, signal),
+    observe: (team, memories) => spoken(observeTeam(runtime, looks, monitor, team, memories)),
+    watch: (team, onChange, signal) => watchTeam(runtime, looks, monitor, team, onChange, signal),
     logs: (request, signal) => logsOf(runtime, request, signal),
   };
 }

@@ -5,6 +5,7 @@ import { containerNameOf, deployedImages } from './container-spec.ts';
 import { driftOfSettings, isBaseline, secretKeysOf, shownSettings, type Baseline } from './drift.ts';
 import { isUp, sort } from './inventory.ts';
 import { LABEL, attemptOf } from './labels.ts';
+import type { Looks } from './looks.ts';
 import { pooled } from './pool.ts';
 import { stateOf } from './states.ts';
 import type { HealthMonitor } from './monitor.ts';
@@ -25,6 +26,7 @@ export async function takeBaseline(runtime: ContainerRuntime, spec: TargetSpec):
 
 export async function observeTeam(
   runtime: ContainerRuntime,
+  looks: Looks,
   monitor: HealthMonitor,
   team: string,
   memories: ReadonlyMap<string, TargetMemory>,
@@ -34,11 +36,7 @@ export async function observeTeam(
   const ours = containers.filter((one) => one.labels[LABEL.team] === team);
   const prefixes = new Set([...memories.keys(), ...ours.map((one) => one.labels[LABEL.prefix] ?? '')]);
   prefixes.delete('');
-  const details = new Map<string, ContainerDetails>();
-  await pooled(ours, async (one) => {
-    const found = await runtime.inspect(one.id, look());
-    if (found !== undefined) details.set(one.id, found);
-  });
+  const details = await looks.of(ours);
   return pooled([...prefixes].sort(), (prefix) => observeTarget(monitor, team, prefix, memories.get(prefix), ours, details), 2);
 }
 

@@ -4,7 +4,8 @@
  */
 import { pause } from './pool.ts';
 import type { HealthMonitor } from './monitor.ts';
-import type { ContainerRuntime } from './runtime.ts';
+import type { Looks } from './looks.ts';
+import type { ContainerRuntime, RuntimeEvent } from './runtime.ts';
 
 export interface WatchTimes {
   /** Events within this time are told once. */
@@ -17,6 +18,7 @@ export const WATCH_TIMES: WatchTimes = { gatherMs: 200, fullLookMs: 60_000, long
 
 export async function watchTeam(
   runtime: ContainerRuntime,
+  looks: Looks,
   monitor: HealthMonitor,
   team: string,
   onChange: (prefix: string | undefined) => void,
@@ -24,28 +26,38 @@ export async function watchTeam(
   times: WatchTimes = WATCH_TIMES,
 ): Promise<void> {
   const gathered = new Gathered(onChange, times.gatherMs);
-  const fullLook = setInterval(() => gathered.add(undefined), times.fullLookMs);
+  const fullLook = setInterval(() => {
+    looks.forget();
+    gathered.add(undefined);
+  }, times.fullLookMs);
   try {
-    await Promise.all([follow(runtime, team, gathered, signal, times), monitor.run((prefix) => gathered.add(prefix), signal)]);
+    await Promise.all([follow(runtime, looks, team, gathered, signal, times), monitor.run((prefix) => gathered.add(prefix), signal)]);
   } finally {
     clearInterval(fullLook);
     gathered.close();
   }
 }
 
-async function follow(runtime: ContainerRuntime, team: string, gathered: Gathered, signal: AbortSignal, times: WatchTimes): Promise<void> {
+async function follow(runtime: ContainerRuntime, looks: Looks, team: string, gathered: Gathered, signal: AbortSignal, times: WatchTimes): Promise<void> {
   let backoff = 250;
   while (!signal.aborted) {
     try {
       // A stream that has just begun has missed what came before it.
       const begun = (): void => {
         backoff = 250;
+        looks.begin();
         gathered.add(undefined);
       };
-      await runtime.events(team, begun, (event) => gathered.add(event.prefix), signal);
+      function changed({ prefix }: RuntimeEvent): void {
+        looks.touch(prefix);
+        gathered.add(prefix);
+      }
+      await runtime.events(team, begun, changed, signal);
     } catch {
       if (signal.aborted) return;
       gathered.add(undefined);
+    } finally {
+      looks.end();
     }
     await pause(backoff * (0.75 + Math.random() / 2), signal);
     backoff = Math.min(backoff * 2, times.longestBackoffMs);

@@ -107,11 +107,17 @@ if (world !== undefined) {
     for (let round = 0; round < 5; round++) await docker.getContainer(`${prefix}-a`).exec({ Cmd: ['true'] }).then((exec) => exec.start({}));
     await new Promise((resolve) => setTimeout(resolve, 700));
     assert.equal(told, []);
+    await docker.getContainer(`${prefix}-a`).update({ CpuShares: 77 });
+    await until(() => told.includes(prefix), 'the event of the update');
+    assert.equal(fieldsOf((await observe(prefix, memory)).drift), ['hostConfig.CpuShares'], 'a look that asks only for what changed sees it');
+    told.length = 0;
     await docker.getContainer(`${prefix}-a`).kill();
     await until(() => told.includes(prefix), 'the event of the kill');
+    assert.ok(fieldsOf((await observe(prefix, memory)).drift).includes('state'));
     told.length = 0;
     await docker.getNetwork(prefix).disconnect({ Container: `${prefix}-a`, Force: true });
     await until(() => told.includes(prefix), 'the event of the network');
+    assert.ok(fieldsOf((await observe(prefix, memory)).drift).some((field) => field.startsWith('networks.')));
     stop.abort();
     await watching;
   });
