@@ -11,6 +11,8 @@ export interface Baseline {
 
 export interface BaselineContainer {
   readonly id: string;
+  /** Of what it was created from. */
+  readonly hash: string;
   readonly settings: unknown;
 }
 

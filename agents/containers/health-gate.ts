@@ -75,7 +75,7 @@ async function waitForSettle(gate: Gate, wanted: WantedContainer, id: string, se
 
 async function waitForProbe(gate: Gate, wanted: WantedContainer, id: string, check: Check, restarts: number): Promise<void> {
   const started = Date.now();
-  const limit = milliseconds(gate.spec.timeouts.health, '5m');
+  const limit = milliseconds(wanted.image.config.expectedState?.timeout, gate.spec.timeouts.health);
   // So many failures in a row, one interval apart, the first of them at the end of the start period.
   const giveUp = check.startPeriodMs + (check.retries - 1) * check.intervalMs;
   const outputs: string[] = [];
@@ -92,7 +92,7 @@ async function waitForProbe(gate: Gate, wanted: WantedContainer, id: string, che
     if (begun >= giveUp || begun >= limit) {
       // A container that has just died of the same fault tells more than a refused connection.
       const last = await runningOrThrow(gate, wanted, id, restarts);
-      const spent = begun >= giveUp ? `${check.retries} times` : `for ${gate.spec.timeouts.health}`;
+      const spent = begun >= giveUp ? `${check.retries} times` : `for ${Math.round(limit / 1000)} s`;
       throw await failure(gate, wanted, last, 'HealthCheckFailed', `${wanted.name} failed its health check ${spent}: ${result.output}`, outputs);
     }
     // A failing probe at the very end of the patience, not one interval after it.

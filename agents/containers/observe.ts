@@ -19,7 +19,7 @@ export async function takeBaseline(runtime: ContainerRuntime, spec: TargetSpec):
     const details = await runtime.inspect(summary.id, look());
     if (details === undefined) return [];
     const secrets = secretKeysOf(spec, summary.labels[LABEL.image] ?? '');
-    return [[summary.name, { id: details.id, settings: shownSettings(details.settings, secrets) }] as const];
+    return [[summary.name, { id: details.id, hash: summary.labels[LABEL.hash] ?? '', settings: shownSettings(details.settings, secrets) }] as const];
   });
   return { version: 1, containers: Object.fromEntries(entries.flat()) };
 }

@@ -1,8 +1,9 @@
 /** One container on its way into its place: the old aside, the new created, started and found good. */
 import type { TargetSpec } from '../../schemas/gen/types.ts';
-import type { AttemptContext } from '../core/engine.ts';
+import type { AttemptContext, TargetMemory } from '../core/engine.ts';
 import { change, look } from './calls.ts';
 import type { WantedContainer } from './container-spec.ts';
+import { driftOfSettings, isBaseline, secretKeysOf } from './drift.ts';
 import { AttemptFailure, safePoint } from './failure.ts';
 import { waitForHelper, waitUntilGood, type Gate } from './health-gate.ts';
 import { isUp, type Inventory } from './inventory.ts';
@@ -18,6 +19,7 @@ export interface Placing {
   /** As it was before the first step. */
   readonly inventory: Inventory;
   readonly wanted: readonly WantedContainer[];
+  readonly previous: TargetMemory | undefined;
   /** Containers that are being set aside or stopped, so that two that need it wait for one call. */
   readonly moving: Map<string, Promise<void>>;
 }
@@ -27,7 +29,7 @@ export async function putInPlace(placing: Placing, wanted: WantedContainer): Pro
   const gate: Gate = placing;
   const current = inventory.finals.get(wanted.name);
   const own = current !== undefined && attemptOf(current.labels) === context.attemptId;
-  if (current !== undefined && (await isAsWanted(runtime, current, wanted))) {
+  if (current !== undefined && (await isAsWanted(placing, current, wanted))) {
     context.progress('keep', `${wanted.name} is as wanted and stays untouched`);
     return waitUntilGood(gate, wanted, current.id, own);
   }
@@ -61,15 +63,27 @@ async function create(runtime: ContainerRuntime, wanted: WantedContainer): Promi
   }
 }
 
-/** Same hash, and in the state that the spec asks for: an attempt touches only what changed. */
-async function isAsWanted(runtime: ContainerRuntime, current: ContainerSummary, wanted: WantedContainer): Promise<boolean> {
+/** Same hash, in the state that the spec asks for and not changed by hand since: an attempt touches only what it has to. */
+async function isAsWanted(placing: Placing, current: ContainerSummary, wanted: WantedContainer): Promise<boolean> {
   if (current.labels[LABEL.hash] !== wanted.hash) return false;
-  if (wanted.expected === 'running') return current.state === 'running';
-  if (wanted.expected === 'waiting') return current.state === 'created';
-  if (current.state === 'running') return true;
-  if (current.state !== 'exited') return false;
-  const details = await runtime.inspect(current.id, look());
-  return details?.exitCode === (wanted.image.config.expectedState?.exitCode ?? 0);
+  if (wanted.expected === 'running' && current.state !== 'running') return false;
+  if (wanted.expected === 'waiting' && current.state !== 'created') return false;
+  if (wanted.expected === 'exited' && current.state !== 'running' && current.state !== 'exited') return false;
+  const remembered = isBaseline(placing.previous?.baseline) ? placing.previous.baseline.containers[wanted.name] : undefined;
+  // The picture of another content says nothing about this one.
+  const before = remembered?.hash === wanted.hash ? remembered : undefined;
+  if (before === undefined && wanted.expected !== 'exited') return true;
+  const details = await placing.runtime.inspect(current.id, look());
+  if (details === undefined) return false;
+  if (details.state === 'exited' && details.exitCode !== (wanted.image.config.expectedState?.exitCode ?? 0)) return false;
+  const changed = before === undefined ? undefined : driftOfSettings(wanted.name, before, details, secretKeysOf(placing.spec, wanted.image.name)).find((drift) => !isOwnLabel(drift.field));
+  if (changed !== undefined) placing.context.progress('drift', `${wanted.name} was changed on the node (${changed.field}) and is made anew`);
+  return changed === undefined;
+}
+
+/** The labels of attempt and deployment differ between two containers that are otherwise the same. */
+function isOwnLabel(field: string): boolean {
+  return field.startsWith(`config.labels.${LABEL.attempt}`) || field.startsWith(`config.labels.${LABEL.deployment}`);
 }
 
 /** The name says by whom and whether it ran, and it says so before anything is stopped. */

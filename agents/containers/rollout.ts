@@ -33,7 +33,7 @@ export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previ
     refuseUnsupported(spec);
     const inventory = await settleLeftovers(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
     decided = wasDecided(inventory, spec, previous, context);
-    return await carryOut(runtime, spec, decided ? unstoppable(context) : context, inventory);
+    return await carryOut(runtime, spec, previous, decided ? unstoppable(context) : context, inventory);
   } catch (error) {
     return failed(runtime, spec, context, error, decided);
   }
@@ -62,7 +62,7 @@ function wasDecided(inventory: Inventory, spec: TargetSpec, previous: TargetMemo
   });
 }
 
-async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, inventory: Inventory): Promise<AttemptEnd> {
+async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext, inventory: Inventory): Promise<AttemptEnd> {
   safePoint(context);
   const known = digestsOfAttempt(inventory, context.attemptId);
   const knownDigest = (reference: string): string | undefined => known.get(reference);
@@ -78,7 +78,7 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, context: At
 
   await ensureGround(runtime, spec, wanted, context);
   const stop = new AbortController();
-  const placing: Placing = { runtime, spec, context, stop: stop.signal, inventory, wanted, moving: new Map() };
+  const placing: Placing = { runtime, spec, context, stop: stop.signal, inventory, wanted, previous, moving: new Map() };
   for (const level of levelsOf(wanted.map((one) => ({ name: one.image.name, dependsOn: one.dependsOn, one })))) {
     await pooled(level, async ({ one }) => {
       try {

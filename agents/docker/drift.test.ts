@@ -86,9 +86,12 @@ if (world !== undefined) {
     const replaced = fieldsOf((await observe(prefix, memory)).drift);
     assert.ok(replaced.includes('container') && replaced.includes('config.env.SNEAKED'), replaced.join());
 
-    // Healing is a deployment of the same spec under a new attempt.
-    await docker.getContainer(`${prefix}-b`).remove({ force: true });
-    assert.is((await engine.deploy(memory.spec, memory, contextOf(3))).outcome, 'succeeded');
+    // Healing is a deployment of the same spec under a new attempt; it touches only what was changed.
+    const untouched = (await docker.getContainer(`${prefix}-a`).inspect()).Id;
+    const healing = contextOf(3);
+    assert.is((await engine.deploy(memory.spec, memory, healing)).outcome, 'succeeded');
+    assert.ok(healing.steps.some((step) => step.startsWith('drift') && step.includes(`${prefix}-b was changed`)), healing.steps.join('\n'));
+    assert.is((await docker.getContainer(`${prefix}-a`).inspect()).Id, untouched);
     const healed = { ...memory, attemptId: 3n, baseline: await engine.baseline(memory.spec, signal) };
     assert.equal((await observe(prefix, healed)).drift, []);
     assert.is((await observe(prefix, healed)).attemptId, 3n);
@@ -118,6 +121,10 @@ if (world !== undefined) {
     await docker.getNetwork(prefix).disconnect({ Container: `${prefix}-a`, Force: true });
     await until(() => told.includes(prefix), 'the event of the network');
     assert.ok(fieldsOf((await observe(prefix, memory)).drift).some((field) => field.startsWith('networks.')));
+    assert.is((await engine.deploy(memory.spec, memory, contextOf(2))).outcome, 'succeeded');
+    const healed = { ...memory, attemptId: 2n, baseline: await engine.baseline(memory.spec, signal) };
+    assert.equal((await observe(prefix, healed)).drift, []);
+    assert.ok((await docker.getContainer(`${prefix}-a`).inspect()).NetworkSettings.Networks[prefix] !== undefined, 'joined again');
     stop.abort();
     await watching;
   });

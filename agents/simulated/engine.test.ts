@@ -101,6 +101,40 @@ test('health is told: healthy, degraded, missing', async () => {
   assert.is((await observed(engine, spec, baseline)).health, 'missing');
 });
 
+test('identical images are pulled once', async () => {
+  const context = contextOf(1);
+  await createSimulatedEngine({ delays }).deploy(specOf('p', { a: { image: 'web:1' }, b: { image: 'web:1' }, c: { image: 'other:1' } }), undefined, context);
+  assert.equal(context.steps.filter((step) => step.startsWith('pull')).map((step) => step.split(' ')[2]).sort(), ['other:1', 'web:1']);
+});
+
+test('nothing is touched while a pull can still fail', async () => {
+  const faults: Fault[] = [];
+  const runtime = new SimulatedRuntime({ delays, faults });
+  const engine = createContainerEngine(runtime);
+  await engine.deploy(specOf('p', { a: { image: 'a:1' }, b: { image: 'b:1' } }), undefined, contextOf(1));
+  const before = await runtime.list();
+  faults.push({ at: 'pull', image: 'b:2' });
+  const context = contextOf(2);
+  await engine.deploy(specOf('p', { a: { image: 'a:2' }, b: { image: 'b:2' }, c: { image: 'c:1' } }), undefined, context);
+  assert.equal(await runtime.list(), before);
+  assert.ok(context.steps.every((step) => /^(pull|restore)/.test(step)), context.steps.join());
+});
+
+test('healing replaces what was changed by hand and keeps the rest (R24)', async () => {
+  const runtime = new SimulatedRuntime({ delays });
+  const engine = createContainerEngine(runtime);
+  const spec = specOf('p', { a: { image: 'a:1' }, b: { image: 'b:1' } });
+  await engine.deploy(spec, undefined, contextOf(1));
+  const memory: TargetMemory = { spec, attemptId: 1n, digests: [], baseline: await engine.baseline(spec, signal) };
+  const before = new Map((await runtime.list()).map((one) => [one.name, one.id]));
+  runtime.tamper('p-b', (one) => void one.networks.pop());
+  assert.equal((await observed(engine, spec, memory.baseline)).drift.map((one) => one.container), ['p-b']);
+  await engine.deploy(spec, memory, contextOf(2));
+  const after = new Map((await runtime.list()).map((one) => [one.name, one.id]));
+  assert.is(after.get('p-a'), before.get('p-a'));
+  assert.is.not(after.get('p-b'), before.get('p-b'));
+});
+
 test('secret values are in no drift and no baseline (R27)', async () => {
   const runtime = new SimulatedRuntime({ delays });
   const engine = createContainerEngine(runtime);
