@@ -114,9 +114,9 @@ export class TeamLoop {
       const reading = await reader.read(this.#reading, signal);
       this.#failures = 0;
       this.#notBefore = 0;
-      this.state = { ok: true, reason: '' };
       if (reading === this.#reading) {
         await savePoll(pool, team, 0);
+        this.state = { ok: true, reason: '' };
         this.#options.onPoll?.('unchanged');
         return;
       }
@@ -126,6 +126,7 @@ export class TeamLoop {
       else for (const name of changed) this.#dirty.add(name);
       await this.#saveProblems();
       await savePoll(pool, team, 0);
+      this.state = { ok: true, reason: '' };
       this.#options.onPoll?.('changed');
       log.info({ team, commit: reading.commit, problems: reading.problems.length }, 'read a new state of the repository');
     } catch (error) {

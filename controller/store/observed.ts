@@ -16,7 +16,8 @@ export interface TargetObservation {
 }
 
 /**
- * Stores the observation; returns the deployments whose health or drift changed, so that only those are planned again.
+ * Stores the observation under the target's owner of today (agents know the name that it was laid down with, and an adoption
+ * changes no container); returns the deployments whose health or drift changed, so that only those are planned again.
  * `complete`: targets not named are gone from the engine.
  */
 export async function saveObservation(connection: CommonQueryMethods, team: string, node: string, targets: readonly TargetObservation[], complete: boolean): Promise<readonly string[]> {
@@ -25,7 +26,8 @@ export async function saveObservation(connection: CommonQueryMethods, team: stri
   for (const target of targets) {
     const rows = await connection.any(sql.type(changed)`
       insert into observed (team, node, prefix, deployment, health, health_reason, containers, drift)
-      values (${team}, ${node}, ${target.prefix}, ${target.deployment}, ${target.health}, ${target.healthReason}, ${JSON.stringify(target.containers)}::jsonb, ${JSON.stringify(target.drift)}::jsonb)
+      values (${team}, ${node}, ${target.prefix},
+              coalesce((select t.deployment from target t where t.team = ${team} and t.node = ${node} and t.prefix = ${target.prefix}), ${target.deployment}), ${target.health}, ${target.healthReason}, ${JSON.stringify(target.containers)}::jsonb, ${JSON.stringify(target.drift)}::jsonb)
       on conflict (team, node, prefix) do update set deployment = excluded.deployment, health = excluded.health, health_reason = excluded.health_reason,
         containers = excluded.containers, drift = excluded.drift, observed_at = now()
       where (observed.health, observed.health_reason, observed.containers, observed.drift) is distinct from (excluded.health, excluded.health_reason, excluded.containers, excluded.drift)
