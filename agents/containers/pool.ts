@@ -6,7 +6,7 @@ const WIDTH = 8;
  * not meet a call that is still on its way. After the first failure no further task is begun. Throws the first failure.
  */
 export async function pooled<T, R>(items: readonly T[], task: (item: T) => Promise<R>, width = WIDTH): Promise<R[]> {
-  const results = new Array<R>(items.length);
+  const results: R[] = [];
   const failures: unknown[] = [];
   let next = 0;
   async function worker(): Promise<void> {

@@ -25,7 +25,7 @@ export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarg
     }
     return { outcome: 'succeeded', digests: [], containers: [] };
   } catch (error) {
-    const containers = await takeInventory(runtime, target.team, target.prefix, look()).then((left) => statesOf(left, 'none'), () => []);
+    const containers = await takeInventory(runtime, target.team, target.prefix, look()).then((left) => statesOf(left, new Set()), () => []);
     // Cancelled before the first step: everything still runs. After it nothing can be put back, and the next removal goes on.
     if (error instanceof AttemptCancelled) return { outcome: 'cancelled', reason: error.message, restored: true, containers };
     const { code, message } = asFailure(error);

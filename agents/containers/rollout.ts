@@ -19,6 +19,7 @@ import { attemptOf } from './labels.ts';
 import { levelsOf } from './levels.ts';
 import { ensureGround, removeGround } from './ground.ts';
 import { pooled } from './pool.ts';
+import { checkOf } from './probe.ts';
 import { putInPlace, setAside, type Placing } from './replace.ts';
 import { cleanUp, mark, restore, settleLeftovers } from './restore.ts';
 import { statesOf } from './states.ts';
@@ -97,8 +98,14 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
   return {
     outcome: 'succeeded',
     digests: wanted.map((one) => ({ name: one.image.name, image: one.image.image, digest: one.ready.digest })),
-    containers: statesOf(after, 'healthy'),
+    containers: statesOf(inventoryOf(after, wanted), new Set(wanted.filter((one) => checkOf(one.image.config.healthCheck) !== undefined).map((one) => one.name))),
   };
+}
+
+/** Without the orphans, which have just been removed. */
+function inventoryOf(inventory: Inventory, wanted: readonly WantedContainer[]): Inventory {
+  const names = new Set(wanted.map((one) => one.name));
+  return { ...inventory, finals: new Map([...inventory.finals].filter(([name]) => names.has(name))) };
 }
 
 function refuseTakenNames(wanted: readonly WantedContainer[], inventory: Inventory): void {
@@ -159,7 +166,7 @@ async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: Atte
   } catch (second) {
     addition = ` The restore failed as well: ${second instanceof Error ? second.message : String(second)}`;
   }
-  const containers = await takeInventory(runtime, spec.team, spec.prefix, look()).then((inventory) => statesOf(inventory, 'none'), () => []);
+  const containers = await takeInventory(runtime, spec.team, spec.prefix, look()).then((inventory) => statesOf(inventory, new Set()), () => []);
   if (cause === undefined) return { outcome: 'cancelled', reason: `${reason}${addition}`, restored, containers };
   return { outcome: 'failed', code: cause.code, reason: `${reason}${addition}`, restored, evidence: cause.evidence, containers };
 }

@@ -27,6 +27,8 @@ export interface ContainerSummary {
   readonly image: string;
   readonly imageId: string;
   readonly state: ContainerState['state'];
+  /** 0 while it runs. */
+  readonly exitCode: number;
   readonly labels: Readonly<Record<string, string>>;
   /** Ports of the node that it holds, `tcp/80`. */
   readonly hostPorts: readonly string[];

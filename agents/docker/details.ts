@@ -53,7 +53,7 @@ function settingsOf(info: ContainerInspectInfo): unknown {
       stopTimeout: config.StopTimeout,
       hostname: config.Hostname === short ? undefined : config.Hostname,
     },
-    hostConfig: { ...host, Mounts: undefined, CapAdd: [...(host.CapAdd ?? [])].sort(), CapDrop: [...(host.CapDrop ?? [])].sort() },
+    hostConfig: { ...host, Mounts: undefined, CapAdd: sorted(host.CapAdd), CapDrop: sorted(host.CapDrop) },
     mounts: Object.fromEntries(
       (info.Mounts ?? []).map((mount) => [mount.Destination, { type: mount.Type, source: mount.Type === 'bind' ? mount.Source : mount.Name, writable: mount.RW }]),
     ),
@@ -65,6 +65,11 @@ function settingsOf(info: ContainerInspectInfo): unknown {
       }),
     ),
   });
+}
+
+/** The engine keeps the order in which they were given, which means nothing. */
+function sorted(list: unknown): string[] {
+  return (Array.isArray(list) ? list.map(String) : []).sort();
 }
 
 /** Leaves out what is not set: engines write null, 0, false, '' and [] for the same thing. */

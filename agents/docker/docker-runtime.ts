@@ -338,6 +338,7 @@ function summaryOf(row: Docker.ContainerInfo): ContainerSummary {
     image: row.Image,
     imageId: row.ImageID,
     state: stateWord(row.State),
+    exitCode: Number(/^(?:Exited|Restarting) \((\d+)\)/.exec(row.Status)?.[1] ?? 0),
     labels: row.Labels,
     hostPorts: row.Ports.flatMap((port) => (port.PublicPort ? [`${port.Type}/${port.PublicPort}`] : [])),
     networks: Object.keys(row.NetworkSettings?.Networks ?? {}),

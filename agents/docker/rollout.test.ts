@@ -1,9 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { request } from 'node:http';
+import { createContainerEngine } from '../containers/engine.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { engineForTests, until } from '../testing/engine.ts';
 import { contextOf } from '../testing/spec.ts';
+import { connectDocker } from './connect.ts';
+import { DockerRuntime } from './docker-runtime.ts';
 
 const world = engineForTests('rollout');
 const test = suite('rollout on a Docker engine');
@@ -100,6 +103,18 @@ if (world !== undefined) {
     }
   });
 
+  test('the agent’s own container is neither listed nor removed, even with our labels', async () => {
+    const prefix = world.prefix('self');
+    const labels = { 'tagboat.dev/team': world.team, 'tagboat.dev/prefix': prefix, 'tagboat.dev/image': 'agent', 'tagboat.dev/role': 'main' };
+    const self = await docker.createContainer({ name: `${prefix}-agent`, Image: 'tagboat-test-web:1.0.0', Labels: labels });
+    const inside = createContainerEngine(new DockerRuntime({ ...connectDocker({ host: world.host }), isSelf: (id) => id === self.id }));
+    assert.is((await inside.deploy(world.spec(prefix, { web: web('1.0.0') }), undefined, contextOf(1))).outcome, 'succeeded');
+    assert.is(codeOf(await inside.deploy(world.spec(prefix, { agent: web('1.0.0') }), undefined, contextOf(2))), 'NameTaken');
+    await inside.remove({ team: world.team, deployment: 'x', prefix, removeVolumes: false }, contextOf(3));
+    assert.is((await self.inspect()).State.Status, 'created');
+    await self.remove();
+  });
+
   test('cancel and deadline restore', async () => {
     const prefix = world.prefix('cancel');
     await engine.deploy(world.spec(prefix, { web: web('1.0.0') }), undefined, contextOf(1));
@@ -144,6 +159,7 @@ if (world !== undefined) {
     );
     assert.is(codeOf(end), 'succeeded', JSON.stringify(end.outcome === 'failed' ? end : ''));
     assert.equal(await namesOf(prefix), [`${prefix}-idle created`, `${prefix}-job exited`, `${prefix}-web running`]);
+    assert.equal(end.containers.map((one) => `${one.imageName} ${one.state} ${one.exitCode} ${one.health}`).sort(), ['idle created 0 none', 'job exited 4 none', 'web running 0 healthy']);
     const lines: string[] = [];
     for await (const line of engine.logs({ prefix, container: `${prefix}-web`, tail: 10, follow: false }, AbortSignal.timeout(5000))) lines.push(line.text);
     assert.equal(lines, ['It works.', 'was here']);

@@ -94,6 +94,7 @@ export class SimulatedRuntime implements ContainerRuntime {
       image: one.plan.image,
       imageId: one.imageId,
       state: one.state,
+      exitCode: one.state === 'running' ? 0 : one.exitCode,
       labels: one.plan.labels,
       hostPorts: isUp(one) ? hostPortsOf(one.plan.config) : [],
       networks: one.networks,

@@ -2,7 +2,7 @@
  * The Docker engine of the tests: only one that was started for tests (`.ci/engine` exports TAGBOAT_TEST_REGISTRY beside
  * DOCKER_HOST), never the engine that a person works with.
  */
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { randomBytes } from 'node:crypto';
 import { LABEL } from '../containers/labels.ts';
 import { connectDocker } from '../docker/connect.ts';
