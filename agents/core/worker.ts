@@ -138,7 +138,7 @@ export class Worker {
   }
 
   async #carryOut(entry: JournalEntry, running: Running): Promise<void> {
-    const { journal, engine, log } = this.#options;
+    const { journal, log } = this.#options;
     const begun = Date.now();
     const { command } = entry;
     let current: JournalEntry = { ...entry, started: true };

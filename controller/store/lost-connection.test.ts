@@ -1,3 +1,4 @@
+// @own-server
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SchemaValidationError, sql } from 'slonik';
 import { suite } from 'uvu';

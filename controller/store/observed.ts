@@ -4,7 +4,6 @@ import type { CommonQueryMethods } from 'slonik';
 import { z } from 'zod';
 import type { TargetKey } from '../plan/types.ts';
 import { targetKey } from '../plan/types.ts';
-import { nothing } from './rows.ts';
 
 export interface TargetObservation {
   readonly prefix: string;
