@@ -6,7 +6,7 @@
 /** `never`: a person must act. `backoff`: try again later. `wait`: an event (a node, a lease) will resolve it. */
 export type RetryClass = 'never' | 'backoff' | 'wait';
 
-export const ERROR_CODES = {
+const ERROR_CODES = {
   UsageError: { retry: 'never', hint: 'See --help.' },
   ConfigInvalid: { retry: 'never', hint: 'Correct the controller configuration.' },
   DatabaseUnreachable: { retry: 'backoff', hint: 'Check that PostgreSQL runs and that the database URL is right.' },

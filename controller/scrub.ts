@@ -3,7 +3,7 @@
  * It is a safety net. Who builds a text still must not put a secret into it.
  */
 
-export const MASK = '***';
+const MASK = '***';
 
 /**
  * Every pattern works on plain text and inside a JSON string, so none of them runs over a quote or a backslash

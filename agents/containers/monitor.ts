@@ -15,7 +15,7 @@ export interface MonitorTimes {
   readonly tickMs: number;
 }
 
-export const MONITOR_TIMES: MonitorTimes = { gentleMs: 5000, tickMs: 500 };
+const MONITOR_TIMES: MonitorTimes = { gentleMs: 5000, tickMs: 500 };
 
 interface Watched {
   readonly prefix: string;

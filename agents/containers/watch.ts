@@ -14,7 +14,7 @@ export interface WatchTimes {
   readonly longestBackoffMs: number;
 }
 
-export const WATCH_TIMES: WatchTimes = { gatherMs: 200, fullLookMs: 60_000, longestBackoffMs: 5000 };
+const WATCH_TIMES: WatchTimes = { gatherMs: 200, fullLookMs: 60_000, longestBackoffMs: 5000 };
 
 export async function watchTeam(
   runtime: ContainerRuntime,

@@ -132,7 +132,7 @@ async function callEnrol(options: EnrolOptions, authority: string, request: Enro
   }
 }
 
-export function splitAddress(address: string): { readonly host: string; readonly port: number } {
+function splitAddress(address: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(address);
   if (match === null) throw new AgentError('ConfigInvalid', `${JSON.stringify(address)} is no HOST:PORT`);
   return { host: match[1] ?? match[2]!, port: Number(match[3]) };

@@ -17,7 +17,7 @@ import { Observer } from './observer.ts';
 import { Worker } from './worker.ts';
 
 /** The newest protocol that this agent speaks. */
-export const PROTOCOL = 1;
+const PROTOCOL = 1;
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const WELCOME_MS = 15_000;
 const RENEW_MS = 30_000;

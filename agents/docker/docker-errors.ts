@@ -8,7 +8,7 @@ interface EngineAnswer {
   readonly text: string;
 }
 
-export function answerOf(error: unknown): EngineAnswer {
+function answerOf(error: unknown): EngineAnswer {
   const shape = (typeof error === 'object' && error !== null ? error : {}) as { statusCode?: unknown; code?: unknown; json?: { message?: unknown }; message?: unknown; name?: unknown };
   const text = typeof shape.json?.message === 'string' ? shape.json.message : typeof shape.message === 'string' ? shape.message : String(error);
   return {

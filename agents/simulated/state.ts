@@ -27,7 +27,7 @@ export interface SimulatedState {
   readonly images: Record<string, string>;
 }
 
-export function emptyState(): SimulatedState {
+function emptyState(): SimulatedState {
   return { nextId: 1, containers: [], networks: {}, volumes: {}, images: {} };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { ContainerRuntime } from '../containers/runtime.ts';
 
-export class Killed extends Error {
+class Killed extends Error {
   constructor() {
     super('killed');
     this.name = 'Killed';

@@ -36,7 +36,7 @@ export interface ClientFlags {
 
 export type Format = 'text' | 'json';
 
-export const DEFAULT_URL = 'http://127.0.0.1:8080';
+const DEFAULT_URL = 'http://127.0.0.1:8080';
 const DEADLINE_MS = 15_000;
 /** An answer larger than this is not ours. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -58,7 +58,7 @@ export async function runCommand(io: CliIo, body: () => Promise<number>): Promis
   }
 }
 
-export function exitCodeOf(error: unknown): 1 | 2 | 3 {
+function exitCodeOf(error: unknown): 1 | 2 | 3 {
   if (!(error instanceof TagboatError)) return 1;
   switch (error.code) {
     case 'ControllerUnreachable':

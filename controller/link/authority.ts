@@ -34,7 +34,7 @@ export interface ServerCertificate {
 }
 
 /** Who an agent is: in its certificate as a URI, never in a message. */
-export function agentUri(team: string, node: string): string {
+function agentUri(team: string, node: string): string {
   return `tagboat://team/${team}/node/${node}`;
 }
 

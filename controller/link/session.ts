@@ -19,7 +19,7 @@ import { deferred } from './deferred.ts';
 import type { LogCalls } from './log-calls.ts';
 
 /** The newest protocol that this controller speaks; an agent may speak an older one. */
-export const PROTOCOL = 1;
+const PROTOCOL = 1;
 /** Outgoing messages that may wait for a slow agent before it is cut off; it comes back and gets what matters again. */
 const MAX_WAITING = 1_000;
 

@@ -49,7 +49,7 @@ export function checkReferences(set: ManifestSet, options: CheckOptions = {}): P
 }
 
 /** Problems of one Deployment manifest by itself and with what it names. */
-export function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, options: CheckOptions = {}): Problem[] {
+function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, options: CheckOptions = {}): Problem[] {
   const { spec } = deployment;
   const { Product, Node, ConfigBundle, Deployment, Version } = set.byKind;
   const bundles = spec.bundles ?? [];

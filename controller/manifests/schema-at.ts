@@ -5,7 +5,7 @@ import { pointerSteps } from '../model/manifest.ts';
 
 export type SchemaNode = Readonly<Record<string, unknown>>;
 
-export const SCHEMA_STEMS = {
+const SCHEMA_STEMS = {
   Team: 'team',
   Node: 'node',
   Registry: 'registry',

@@ -118,7 +118,7 @@ function typeWord(type: string): string {
 }
 
 /** `/spec/images/0/name` as people write it: `spec.images[0].name`. */
-export function shown(pointer: string): string {
+function shown(pointer: string): string {
   const steps = pointerSteps(pointer);
   if (steps.length === 0) return 'the manifest';
   return steps.map((step) => step.slice(0, 100)).map((step, index) => (/^\d+$/.test(step) ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');

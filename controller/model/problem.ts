@@ -25,7 +25,7 @@ export interface Problem {
  * Every problem code with its default hint. One table, so that the reference page, the
  * tests and the code cannot drift apart.
  */
-export const PROBLEM_CODES = {
+const PROBLEM_CODES = {
   RepositoryUnreachable: 'Check the URL, the credentials and the network; polling goes on with back-off.',
   BranchMissing: 'Push the branch, or correct `branch` in the controller configuration. Nothing is removed meanwhile.',
   RepositoryEmpty: 'Commit at least one manifest. An empty repository removes nothing (R20).',

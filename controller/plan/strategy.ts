@@ -17,7 +17,7 @@ export function chooseStrategy(image: string, config: ContainerConfig, deploymen
 }
 
 /** What only one container at a time can hold; null when there is nothing. */
-export function sharedResource(config: ContainerConfig): string | null {
+function sharedResource(config: ContainerConfig): string | null {
   if (config.networkMode === 'host') return 'it uses the network of the node itself';
   const port = config.ports?.find((item) => item.external !== undefined);
   if (port) return `port ${port.external} of the node can be held by one container only`;

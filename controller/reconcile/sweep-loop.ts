@@ -33,7 +33,7 @@ export async function runSweepLoop(options: SweepOptions, signal: AbortSignal): 
 }
 
 /** One pass: connections whose replica died, attempts that nobody reported. */
-export async function sweepOnce({ pool, log, graceMs = GRACE_MS }: SweepOptions): Promise<void> {
+async function sweepOnce({ pool, log, graceMs = GRACE_MS }: SweepOptions): Promise<void> {
   for (const team of await expireConnections(pool)) await notifyPlan(pool, { team });
   for (const attempt of await overdue(pool, graceMs)) {
     const finished = await pool.transaction(async (tx) => {

@@ -188,7 +188,7 @@ export class TeamLoop {
 const NOWHERE = { file: '', line: 0, column: 0 } as const;
 
 /** R23: 5 s, 10 s, 20 s … at most 10 min before the second, third, fourth … try of one content. */
-export function tryBackoffMs(tries: number): number {
+function tryBackoffMs(tries: number): number {
   return tries <= 1 ? 0 : Math.min(RETRY_BASE_MS * 2 ** (tries - 2), 600_000);
 }
 

@@ -44,7 +44,7 @@ const recordRow = z.object({
 const versionRow = z.object({ id, product: z.string(), kind: versionKindRow, name: z.string(), parentId: id.nullable() });
 
 /** Heals older than this do not count against the bound (R24). */
-export const HEAL_WINDOW = '1 hour';
+const HEAL_WINDOW = '1 hour';
 
 /** Limits a reading to some deployments; `claims` are `node/prefix`. */
 export interface RecordedScope {

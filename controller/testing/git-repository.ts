@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
-export const TEST_AUTHOR = { name: 'Ada Test', email: 'ada@example.test' } as const;
+const TEST_AUTHOR = { name: 'Ada Test', email: 'ada@example.test' } as const;
 
 /** The environment that every git process of a test gets: no system or user configuration, a fixed identity. */
 export function gitEnvironment(home: string): NodeJS.ProcessEnv {

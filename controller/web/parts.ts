@@ -54,7 +54,7 @@ export function time(at: Date | string | null, now: Date): Html {
   return html`<time datetime="${date.toISOString()}" title="${date.toISOString()}">${ago(date, now)}</time>`;
 }
 
-export function ago(at: Date, now: Date): string {
+function ago(at: Date, now: Date): string {
   const seconds = Math.round((now.getTime() - at.getTime()) / 1_000);
   const distance = Math.abs(seconds);
   const said = (count: number, unit: string): string => `${seconds < 0 ? 'in ' : ''}${String(count)} ${unit}${count === 1 ? '' : 's'}${seconds < 0 ? '' : ' ago'}`;

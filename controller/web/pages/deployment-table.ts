@@ -43,7 +43,7 @@ function syncWhy(deployment: DeploymentView): string {
   return deployment.status === 'failed' ? deployment.syncReason : deployment.reason;
 }
 
-export function drift(deployment: DeploymentView): Html | false {
+function drift(deployment: DeploymentView): Html | false {
   return (
     deployment.drifted &&
     html` <span class="pill busy"><span aria-hidden="true">≠</span> drifted</span><p class="why">${deployment.drift.slice(0, 3).map(({ container, field }) => `${container} ${field}`).join(', ')}${deployment.drift.length > 3 && ` and ${String(deployment.drift.length - 3)} more`}</p>`
