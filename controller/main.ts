@@ -110,8 +110,8 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
     onSessions: (count) => metrics.agentSessions.set(count),
   });
   undo.push(async () => {
-    await sessions.stop();
     await listeners.stop();
+    await sessions.stop();
   });
 
   const loops = new Map<string, TeamLoop>();

@@ -294,6 +294,7 @@ create table attempt (
 create unique index attempt_open on attempt (team, node, prefix) where state <> 'done';
 create index attempt_queue on attempt (team, node, not_before) where state = 'queued';
 create index attempt_running on attempt (deadline) where state = 'running';
+create index attempt_target on attempt (team, node, prefix, id);
 create index attempt_record on attempt (record_id, id);
 create index attempt_deployment on attempt (team, deployment, id);
 
@@ -316,6 +317,8 @@ create table observed (
   health_reason text not null default '',
   containers    jsonb not null default '[]',
   drift         jsonb not null default '[]',
+  -- The success that the agent compared with; 0 when it remembers none. What it saw of an older one is no drift.
+  attempt_id    bigint not null default 0,
   observed_at   timestamptz not null default now(),
   primary key (team, node, prefix),
   foreign key (team, node) references node (team, name)

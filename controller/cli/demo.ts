@@ -51,7 +51,9 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
     path: undefined,
     directory,
     env: {
-      TAGBOAT_DATA_DIRECTORY: directory,
+      // What a simulated node holds is not on a real engine: each kind has a memory of its own.
+      TAGBOAT_DATA_DIRECTORY: join(directory, engine.simulated ? 'simulated' : 'docker'),
+      TAGBOAT_OPERATOR_TOKEN_FILE: join(directory, 'operator.token'),
       TAGBOAT_PUBLIC: 'true',
       TAGBOAT_LISTENERS_HTTP_PORT: flags.port,
       TAGBOAT_LISTENERS_AGENTS_HOST: '127.0.0.1',
@@ -96,11 +98,24 @@ async function makeRepository(directory: string, io: CliIo): Promise<string> {
     git('init', '--quiet', '--initial-branch=main');
     git('add', '--all');
     git('commit', '--quiet', '-m', 'The quickstart example');
+    if (!hasIdentity(repository)) {
+      git('config', 'user.name', 'Tagboat demo');
+      git('config', 'user.email', 'demo@example.com');
+    }
   } catch (error) {
     throw new TagboatError('UsageError', `the demo repository could not be made: ${error instanceof Error ? error.message : String(error)}`, { cause: error, hint: 'Install git.' });
   }
   io.out(`  repository   ${show(io, repository)} (made from examples/quickstart)\n`);
   return repository;
+}
+
+/** A machine without a Git identity could not commit; then the repository gets one of its own. */
+function hasIdentity(repository: string): boolean {
+  try {
+    return execFileSync('git', ['config', 'user.email'], { cwd: repository, timeout: 10_000, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim() !== '';
+  } catch {
+    return false;
+  }
 }
 
 async function chooseEngine(directory: string, flags: Flags, io: CliIo): Promise<Engine> {
@@ -116,13 +131,13 @@ async function chooseEngine(directory: string, flags: Flags, io: CliIo): Promise
   }
   const { createSimulatedEngine } = await import('../../agents/simulated/engine.ts');
   io.out(`  node         ${NODE}: SIMULATED, no container really runs\n               start a Docker engine (or set DOCKER_HOST) and run this again to make it real\n`);
-  return createSimulatedEngine({ stateFile: join(directory, 'simulated.json') });
+  return createSimulatedEngine({ stateFile: join(directory, 'simulated', 'containers.json') });
 }
 
 /** Enrols the node as a person would, and serves it. */
 async function startNode(directory: string, controller: Controller, engine: Engine, log: Logger, stop: AbortSignal, ending: AbortSignal): Promise<void> {
   const { runAgent } = await import('../../agents/main.ts');
-  const home = join(directory, engine.simulated ? 'agent-simulated' : 'agent');
+  const home = join(directory, engine.simulated ? 'simulated' : 'docker', 'agent');
   while (controller.teams().some((team) => team.state === 'pending') && !ending.aborted) await new Promise((resolve) => setTimeout(resolve, 50));
   if (ending.aborted) return;
   // The ports change from run to run; the certificate is good for all of them.

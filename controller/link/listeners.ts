@@ -67,12 +67,13 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
   const pair = await authority.issueServerCertificate([SERVER_NAME, ...options.hosts]);
   const logs = new LogCalls();
   const sessions = new Map<string, AgentSession>();
+  const running = new Set<Promise<void>>();
   const count = (): void => options.onSessions?.(sessions.size);
 
   const link: AgentLinkServer = {
     session: (stream) => {
       stream.on('error', () => undefined);
-      void (async () => {
+      const run = (async () => {
         const peer = await identify(stream, directory, log);
         if ('code' in peer) {
           stream.emit('error', peer);
@@ -97,6 +98,8 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
         if (sessions.get(key) === session) sessions.delete(key);
         count();
       })().catch((error: unknown) => log.error({ err: error }, 'a session ended with a defect'));
+      running.add(run);
+      void run.finally(() => running.delete(run));
     },
     renewCertificate: (call, answer) => {
       void respond(answer, async (): Promise<RenewCertificateResponse> => {
@@ -148,9 +151,9 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
     enrolPort,
     cut: (team, node, reason) => sessions.get(`${team}/${node}`)?.close(reason),
     stop: async () => {
-      const open = [...sessions.values()];
-      for (const session of open) session.close('the controller stops');
-      await Promise.race([Promise.all(open.map((session) => session.ended)), new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
+      for (const session of sessions.values()) session.close('the controller stops');
+      // What a session still has to store is stored before the database goes; agents that hang do not hold us up.
+      await Promise.race([Promise.all(running), new Promise((resolve) => setTimeout(resolve, 3_000).unref())]);
       agentServer.forceShutdown();
       enrolServer.forceShutdown();
     },

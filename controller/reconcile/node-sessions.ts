@@ -154,6 +154,7 @@ export class NodeSessions implements SessionHandler {
         healthReason: target.healthReason,
         containers: target.containers,
         drift: target.drift,
+        attemptId: Number(target.attemptId),
       })),
       observation.complete,
     );
