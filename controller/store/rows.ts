@@ -7,6 +7,4 @@ export const statusRow = z.enum(['preparing', 'in-progress', 'successful', 'fail
 export const versionKindRow = z.enum(['rolling', 'incremental']);
 export const attemptKindRow = z.enum(['deploy', 'remove', 'heal']);
 export const outcomeRow = z.enum(['succeeded', 'failed', 'cancelled', 'superseded', 'lost']);
-type AttemptKind = z.infer<typeof attemptKindRow>;
-type AttemptOutcome = z.infer<typeof outcomeRow>;
 export const nothing = z.object({}).strict();
