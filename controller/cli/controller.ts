@@ -5,7 +5,7 @@ import { createLogger } from '../log.ts';
 import { startController } from '../main.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
-import { aborted, untilSignal } from './until-signal.ts';
+import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
 export function registerController(program: Command, io: CliIo = processIo): void {
   program
@@ -23,6 +23,7 @@ export function registerController(program: Command, io: CliIo = processIo): voi
           await Promise.race([aborted(signal), controller.failed]);
         } finally {
           await controller.stop();
+          exitSoon();
         }
         return 0;
       }),

@@ -16,7 +16,7 @@ import { startController } from '../main.ts';
 import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
-import { aborted, untilSignal } from './until-signal.ts';
+import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
 const TEAM = 'harbour';
 const NODE = 'harbor';
@@ -78,6 +78,7 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
     stopAgent.abort();
     await agent.catch((error: unknown) => log.error({ err: error }, 'the node ended with an error'));
     await controller.stop();
+    exitSoon();
   }
   io.out(`Stopped. The data stay in ${show(io, directory)}; containers keep running.\n`);
   return 0;

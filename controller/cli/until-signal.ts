@@ -13,3 +13,11 @@ export function untilSignal(): AbortSignal {
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
+
+/**
+ * After a clean stop: ends the process if something foreign still holds it. grpc-js leaves a connection open that was accepted and
+ * had not begun its TLS handshake when the server was shut down; nothing of ours waits for it.
+ */
+export function exitSoon(): void {
+  setTimeout(() => process.exit(), 1_000).unref();
+}

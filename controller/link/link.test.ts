@@ -10,6 +10,7 @@ import { enrol, loadIdentity } from '../../agents/core/identity.ts';
 import { runAgent } from '../../agents/main.ts';
 import type { AttemptResult, Hello, Observation } from '../../proto/gen/agent/v1/agent.ts';
 import { AttemptKind, AttemptOutcome } from '../../proto/gen/agent/v1/agent.ts';
+import { exitSoon } from '../cli/until-signal.ts';
 import { silentLogger } from '../log.ts';
 import type { FaultProxy } from '../testing/fault-proxy.ts';
 import { faultProxy } from '../testing/fault-proxy.ts';
@@ -164,6 +165,7 @@ const SPEC = {
 };
 
 const test = suite('link');
+test.after(() => exitSoon());
 
 function scene(name: string, body: (w: World) => Promise<void>): void {
   test(name, async () => {

@@ -194,9 +194,12 @@ async function respond<T>(answer: grpc.sendUnaryData<T>, work: () => Promise<T>)
   }
 }
 
-/** grpc-js has no setting for the TLS version; its server takes these options over as they are. A test dials with TLS 1.2. */
+/**
+ * grpc-js has no setting for the TLS version; its server takes these options over as they are (a test dials with TLS 1.2).
+ * The handshake's deadline also bounds how long somebody who never finishes one can hold up a stop.
+ */
 function tls13(credentials: grpc.ServerCredentials): grpc.ServerCredentials {
-  Object.assign(credentials._getConstructorOptions() ?? {}, { minVersion: 'TLSv1.3' });
+  Object.assign(credentials._getConstructorOptions() ?? {}, { minVersion: 'TLSv1.3', handshakeTimeout: 10_000 });
   return credentials;
 }
 
