@@ -34,17 +34,6 @@ export function mayBecome(from: Status, to: Status, kind: VersionKind): boolean 
   return ALLOWED.has(`${from}>${to}`);
 }
 
-/** R15: may the content (spec, overrides) of a record of this status change? */
-export function isMutable(status: Status, kind: VersionKind): boolean {
-  if (status === 'preparing' || status === 'failed') return true;
-  return status === 'successful' && kind === 'rolling';
-}
-
-/** R14. */
-export function isDeletable(status: Status): boolean {
-  return status !== 'in-progress';
-}
-
 /** What R16 and R17 need to know of a record on the target that a deployment succeeded on. */
 export interface SiblingRecord {
   readonly id: number;

@@ -1,7 +1,6 @@
 /** Teams: what the controller watches and how far it got. */
 import { sql } from 'slonik';
 import type { CommonQueryMethods } from 'slonik';
-import { z } from 'zod';
 import type { Problem } from '../model/problem.ts';
 import { nothing } from './rows.ts';
 
@@ -41,9 +40,4 @@ export async function saveSynced(connection: CommonQueryMethods, team: string, c
 export async function savePlan(connection: CommonQueryMethods, team: string, plan: { readonly hash: string; readonly commit: string }): Promise<void> {
   await connection.query(sql.type(nothing)`
     insert into plan (team, hash, commit_id, plan) values (${team}, ${plan.hash}, ${plan.commit}, ${JSON.stringify(plan)}::jsonb) on conflict do nothing`);
-}
-
-/** The commit that was planned last; null before the first plan. */
-export async function loadCommit(connection: CommonQueryMethods, team: string): Promise<string | null> {
-  return connection.maybeOneFirst(sql.type(z.object({ commit: z.string().nullable() }))`select commit_id as commit from team where name = ${team}`);
 }
