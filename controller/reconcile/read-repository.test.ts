@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { suite } from 'uvu';
+import { Mirror } from '../git/mirror.ts';
+import { parseRemote } from '../git/remote.ts';
+import { ParseCache } from '../manifests/parse-cache.ts';
+import type { StoredVersion } from '../store/versions.ts';
+import { TestRepository } from '../testing/git-repository.ts';
+import { GitServer } from '../testing/git-server.ts';
+import { NODE, PRODUCT, deploymentManifest, versionManifest } from '../testing/story.ts';
+import type { Reading } from './read-repository.ts';
+import { RepositoryReader } from './read-repository.ts';
+
+interface World {
+  readonly repository: TestRepository;
+  readonly server: GitServer;
+  readonly cache: ParseCache;
+  readonly reader: RepositoryReader;
+  readonly frozen: Map<string, StoredVersion>;
+  read(before?: Reading): Promise<Reading>;
+}
+
+const test = suite('reading a repository');
+const SIGNAL = new AbortController().signal;
+const FILES = {
+  'team.yaml': 'apiVersion: tagboat/v1\nkind: Team\nmetadata: { name: acme }\nspec: { members: [ { name: Ada, email: ADA@example.test, role: owner } ] }\n',
+  'nodes/harbor.yaml': NODE,
+  'products/shop/product.yaml': PRODUCT,
+  'products/shop/version.yaml': versionManifest('1.0.0'),
+  'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n'),
+};
+
+function scene(name: string, body: (w: World) => Promise<void>): void {
+  test(name, async () => {
+    const repository = await TestRepository.create('acme');
+    await repository.commit(FILES, 'first');
+    const server = await GitServer.start({ root: join(repository.directory, '..') });
+    const directory = mkdtempSync(join(tmpdir(), 'tagboat-reader-'));
+    const remote = parseRemote(`${server.url}/acme.git`);
+    const mirror = await Mirror.open({ directory, remote });
+    const cache = new ParseCache();
+    const frozen = new Map<string, StoredVersion>();
+    const reader = new RepositoryReader({ team: 'acme', remote, branch: 'main', directory: '', mirror, cache, frozen: async () => frozen, owners: async () => new Map() });
+    try {
+      await body({ repository, server, cache, reader, frozen, read: (before) => reader.read(before, SIGNAL) });
+    } finally {
+      await mirror.close();
+      await server.close();
+      await repository.remove();
+      rmSync(directory, { recursive: true });
+    }
+  });
+}
+
+scene('an author who is a member is named by the profile; nothing moved gives the same reading and one listing', async (w) => {
+  const first = await w.read();
+  assert.is(first.actor, 'ADA@example.test');
+  assert.equal(first.problems, []);
+  w.server.log.length = 0;
+  assert.is(await w.read(first), first);
+  assert.is(w.server.count(), 1, 'one listing and nothing else');
+});
+
+scene('a changed file is the only one that is parsed, and only what it concerns is resolved again', async (w) => {
+  await w.repository.commit({ 'deployments/other.yaml': deploymentManifest('other', '  branch: main\n').replace('name: shop', 'name: other') });
+  const first = await w.read();
+  const { parses } = w.cache.statistics;
+  await w.repository.commit({ 'deployments/other.yaml': deploymentManifest('other', '  branch: main\n  environment: { A: b }\n').replace('name: shop', 'name: other') });
+  const second = await w.read(first);
+  assert.is(w.cache.statistics.parses - parses, 1);
+  assert.is(second.desired.deployments.get('shop'), first.desired.deployments.get('shop'));
+  assert.is.not(second.desired.deployments.get('other'), first.desired.deployments.get('other'));
+});
+
+scene('a commit that touches no manifest changes nothing that is desired (R6)', async (w) => {
+  const first = await w.read();
+  await w.repository.commit({ 'README.md': 'hello' });
+  const second = await w.read(first);
+  assert.is.not(second.commit, first.commit);
+  assert.is(second.desired.deployments.get('shop'), first.desired.deployments.get('shop'));
+});
+
+scene('tags become versions with parents from the graph; those of simple products and odd ones are problems (R5, R7)', async (w) => {
+  for (const version of ['1.0.0', 'v1.1.0']) await w.repository.tag(`shop/${version}`, await w.repository.commit({ 'x': version }), { annotated: true, message: `change log of ${version}` });
+  await w.repository.tag('shop/soon');
+  await w.repository.tag('unrelated');
+  const reading = await w.read();
+  const versions = reading.versions.filter((version) => version.kind === 'incremental');
+  assert.equal(versions.map(({ name, parent, message, tagger }) => [name, parent, message?.trim(), tagger]), [
+    ['1.0.0', null, 'change log of 1.0.0', 'Ada Test <ada@example.test>'],
+    ['1.1.0', '1.0.0', 'change log of v1.1.0', 'Ada Test <ada@example.test>'],
+  ]);
+  assert.equal(reading.problems.map((item) => item.code), ['TagNotSemver']);
+  assert.is(reading.desired.mayRemove, true, 'a tag is no manifest');
+});
+
+scene('a version is read at its tag, its bundles with it; a deployment at the head', async (w) => {
+  await w.repository.tag('shop/1.0.0');
+  await w.repository.commit({ 'products/shop/version.yaml': versionManifest('9.9.9'), 'deployments/shop.yaml': deploymentManifest('shop', '  version: 1.0.0\n') });
+  const reading = await w.read();
+  assert.equal(reading.desired.deployments.get('shop')!.spec.images.map((image) => image.image), ['tagboat-test-db:16', 'tagboat-test-web:1.0.0']);
+});
+
+scene('an unknown version blocks its deployment, with its place; the rest goes on', async (w) => {
+  await w.repository.commit({ 'deployments/next.yaml': deploymentManifest('next', '  version: 3.0.0\n').replace('name: shop', 'name: next') });
+  const reading = await w.read();
+  assert.ok(reading.desired.blocked.has('next'));
+  assert.ok(reading.desired.deployments.has('shop'));
+  assert.equal(reading.problems.map(({ code, file, line }) => [code, file, line]), [['UnknownVersion', 'deployments/next.yaml', 9]]);
+  assert.is(reading.desired.mayRemove, false, 'R20');
+});
+
+scene('an empty repository and a broken one remove nothing (R20)', async (w) => {
+  const first = await w.read();
+  await w.repository.commit(Object.fromEntries(Object.keys(FILES).map((path) => [path, null])));
+  const empty = await w.read(first);
+  assert.is(empty.desired.mayRemove, false);
+  assert.equal(empty.problems.map((item) => item.code), ['RepositoryEmpty']);
+});
+
+scene('a branch that is gone is an error that loses nothing; force-push and a new branch are read', async (w) => {
+  const first = await w.read();
+  await w.repository.git(['branch', '-m', 'main', 'moved']);
+  assert.is(await w.read(first).then(() => '', (error: { code: string }) => error.code), 'RefMissing');
+  await w.repository.git(['branch', '-m', 'moved', 'main']);
+  assert.is(await w.read(first), first);
+  await w.repository.commit({ ...FILES, 'products/shop/version.yaml': versionManifest('1.1.0') }, 'rewritten', { from: null });
+  const second = await w.read(first);
+  assert.match(JSON.stringify(second.desired.deployments.get('shop')!.spec), /tagboat-test-web:1\.1\.0/);
+});
+
+test.run();
