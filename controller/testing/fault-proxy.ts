@@ -7,12 +7,15 @@ export interface FaultProxy {
   /** Ends every connection and refuses new ones until `mend`. */
   cut(): void;
   mend(): void;
+  /** New connections go to another port; open ones stay. */
+  point(targetPort: number): void;
   close(): Promise<void>;
 }
 
-export async function faultProxy(targetPort: number): Promise<FaultProxy> {
+export async function faultProxy(firstTarget: number): Promise<FaultProxy> {
   const open = new Set<Socket>();
   let isCut = false;
+  let targetPort = firstTarget;
   const server = createServer((client) => {
     if (isCut) return void client.destroy();
     const target = connect(targetPort, '127.0.0.1');
@@ -37,6 +40,7 @@ export async function faultProxy(targetPort: number): Promise<FaultProxy> {
       destroyAll();
     },
     mend: () => void (isCut = false),
+    point: (port) => void (targetPort = port),
     close: async () => {
       destroyAll();
       await new Promise<void>((resolve) => server.close(() => resolve()));
