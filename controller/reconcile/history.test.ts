@@ -174,6 +174,7 @@ class World {
       await pool.transaction((tx) => finishAttempt(tx, { team: this.team, node }, result));
       if (end === 'succeeded') {
         const key = targetKey(node, attempt.prefix);
+        if (attempt.kind === 'deploy') await this.checkSuccess(attempt.recordId!);
         if (attempt.kind === 'remove') this.running.delete(key);
         else this.running.set(key, specHashOf(attempt.spec!));
       }
@@ -181,6 +182,21 @@ class World {
         const again = await pool.transaction((tx) => finishAttempt(tx, { team: this.team, node }, { ...result, outcome: 'failed' }));
         assert.is(again?.first, false, 'an end told twice changes nothing');
       }
+    }
+  }
+
+  /** R16, R17: at the moment of a success nothing else is successful on its target, and whatever is later is downgraded. */
+  async checkSuccess(recordId: number): Promise<void> {
+    const rows = await this.db.pool.any(sql.type(z.object({ id: z.number(), status: z.string(), versionId: z.number() }))`
+      select s.id, s.status, s.version_id as "versionId" from record r join record s on s.team = r.team and s.node = r.node and s.prefix = r.prefix where r.id = ${recordId}`);
+    const versions = await this.db.pool.any(sql.type(z.object({ id: z.number(), parentId: z.number().nullable() }))`select id, parent_id as "parentId" from version where team = ${this.team}`);
+    const parents = new Map(versions.map((version) => [version.id, version.parentId]));
+    const own = rows.find((row) => row.id === recordId)!;
+    assert.is(own.status, 'successful');
+    for (const row of rows) {
+      if (row.id === recordId) continue;
+      assert.is.not(row.status, 'successful', 'R16');
+      if (isAncestorVersion(own.versionId, row.versionId, parents) && row.status !== 'preparing') assert.is(row.status, 'downgraded', 'R17');
     }
   }
 
