@@ -23,6 +23,7 @@ const WELCOME_MS = 15_000;
 const RENEW_MS = 30_000;
 /** Messages that may wait for a slow line; beyond it the oldest events go first, results never (they are in the journal). */
 const MAX_WAITING = 1_000;
+const ENDED = 'the controller ended the session';
 
 export interface AgentLog {
   info(fields: object, text: string): void;
@@ -74,6 +75,8 @@ export class Link {
       const reason = await this.#session(signal);
       if (signal.aborted) break;
       failures = Date.now() - begun > 10_000 && reason.welcomed ? 1 : failures + 1;
+      // A controller that ends the session in good order is there, and says no for the moment only (another replica's lease runs out).
+      if (reason.text === ENDED) failures = Math.min(failures, 4);
       const delay = reason.renewed ? 0 : reconnectDelay(failures, this.#options.random?.() ?? Math.random());
       log.warn({ retryInMs: delay, reason: reason.text }, 'no line to the controller');
       await sleep(delay, signal);
@@ -111,7 +114,7 @@ export class Link {
         timer = setTimeout(tick, heartbeatMs);
         ended.addEventListener('abort', () => resolve('the agent stops'), { once: true });
         stream.on('error', (error: grpc.ServiceError) => resolve(error.details || error.message));
-        stream.on('end', () => resolve('the controller ended the session'));
+        stream.on('end', () => resolve(ENDED));
         stream.on('drain', () => this.#flush());
         stream.on('data', (message: ControllerMessage) => {
           heard = Date.now();

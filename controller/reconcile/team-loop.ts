@@ -18,7 +18,9 @@ import { planTeam, teamLease } from './plan-team.ts';
 import type { Reading, RepositoryReader } from './read-repository.ts';
 import { saveReading } from './save-reading.ts';
 
-const LEASE_TTL_MS = 15_000;
+const LEASE_TTL_MS = 10_000;
+/** How often a replica that does not hold the lease asks for it. */
+const ASK_AGAIN_MS = 2_000;
 /** A full pass repairs whatever a lost notification left undone. */
 const FULL_PASS_MS = 60_000;
 const RETRY_BASE_MS = 5_000;
@@ -76,7 +78,7 @@ export class TeamLoop {
         const keeper = await LeaseKeeper.acquire({ pool, name: teamLease(team), holder, ttlMs: LEASE_TTL_MS, log });
         if (keeper === null) {
           this.state = { ok: true, reason: 'another replica polls this team' };
-          await this.#bell.wait(LEASE_TTL_MS / 3, signal);
+          await this.#bell.wait(ASK_AGAIN_MS, signal);
           continue;
         }
         try {
