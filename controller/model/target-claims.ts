@@ -10,6 +10,8 @@ export interface TargetClaim {
   readonly refused: readonly Manifest<'Deployment'>[];
 }
 
+const NOBODY: readonly Manifest<'Deployment'>[] = [];
+
 /**
  * One claim for each target. The owner is the recorded one while it still claims the target, else the first by file and line.
  * `recordedOwners`: deployment names by `node/prefix`, from the database; `validate` has none.
@@ -24,9 +26,14 @@ export function targetClaims(set: ManifestSet, recordedOwners?: ReadonlyMap<stri
   }
   const claims = new Map<string, TargetClaim>();
   for (const [target, deployments] of claimants) {
+    const [first, second] = deployments as [Manifest<'Deployment'>, ...Manifest<'Deployment'>[]];
+    if (second === undefined) {
+      claims.set(target, { target, owner: first, refused: NOBODY });
+      continue;
+    }
     deployments.sort(comparePlaces);
     const recorded = recordedOwners?.get(target);
-    const owner = deployments.find((deployment) => deployment.name === recorded) ?? (deployments[0] as Manifest<'Deployment'>);
+    const owner = deployments.find((deployment) => deployment.name === recorded) ?? deployments[0] ?? first;
     claims.set(target, { target, owner, refused: deployments.filter((deployment) => deployment !== owner) });
   }
   return claims;

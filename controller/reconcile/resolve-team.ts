@@ -56,9 +56,14 @@ export async function resolveTeam({ team, files, source, problems, memory }: Res
   const commits = new Set<string>();
   const deployments = new Map<string, DesiredDeployment>();
   const blocked = new Map<string, BlockedDeployment>();
+  // Thousands of deployments share a few versions; only what there is something to say about is looked for again.
+  const settled = new Map<string, Found>();
   for (const deployment of set.byKind.Deployment.values()) {
     if (!faults.has(deployment.name)) {
-      const version = await findVersion(deployment, files, source, refs, memory, commits);
+      const { spec } = deployment;
+      const key = `${spec.product}\n${spec.version ?? ''}\n${spec.branch ?? ''}`;
+      const version = settled.get(key) ?? (await findVersion(deployment, files, source, refs, memory, commits));
+      if ('version' in version && version.warnings.length === 0) settled.set(key, version);
       if ('problem' in version) addFault(deployment.name, keep(found, version.problem));
       else {
         for (const warning of version.warnings) keep(found, warning);
