@@ -112,6 +112,13 @@ scene('an unknown version blocks its deployment, with its place; the rest goes o
   assert.is(reading.desired.mayRemove, false, 'R20');
 });
 
+scene('a product of another repository is refused, and never looked for in this one (R1)', async (w) => {
+  await w.repository.commit({ 'products/shop/product.yaml': PRODUCT.replace('type: complex', 'type: complex, source: { repository: "https://git.example.org/shop.git" }') });
+  const reading = await w.read();
+  assert.ok(reading.desired.blocked.has('shop'));
+  assert.ok(reading.problems.some((item) => item.code === 'SourceNotAllowed' && item.file === 'deployments/shop.yaml'));
+});
+
 scene('an empty repository and a broken one remove nothing (R20)', async (w) => {
   const first = await w.read();
   await w.repository.commit(Object.fromEntries(Object.keys(FILES).map((path) => [path, null])));

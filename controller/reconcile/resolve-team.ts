@@ -104,6 +104,10 @@ function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: Man
 async function findVersion(deployment: Manifest<'Deployment'>, files: ManifestFiles, source: VersionSource, refs: ReadonlyMap<string, RefVersion>, memory: Memory, commits: Set<string>): Promise<Found> {
   const { product, version: number, branch } = deployment.spec;
   const object = objectName(deployment);
+  const elsewhere = files.set.byKind.Product.get(product)?.spec.source?.repository;
+  if (elsewhere !== undefined) {
+    return { problem: problem('SourceNotAllowed', deployment.position('/spec/product'), `product ${product} comes from another repository, which this release does not read`, { object, hint: 'Keep the version manifest in the team repository.' }) };
+  }
   if (number === undefined) {
     const name = branch ?? source.branch;
     const ref = refs.get(`rolling ${product}/${name}`);
