@@ -3,6 +3,7 @@ import { STYLE_URL } from './style-sheet.ts';
 import { SCRIPT_URL } from './live-script.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
+import { teamNav } from './team-nav.ts';
 
 export interface Crumb {
   readonly text: string;
@@ -12,6 +13,8 @@ export interface Crumb {
 export interface PageFrame {
   readonly title: string;
   readonly crumbs: readonly Crumb[];
+  /** Pages of a team have its bar; `section` is the segment after the team's name. */
+  readonly team?: { readonly name: string; readonly section: string };
   /** The version of Tagboat. */
   readonly version: string;
   /**
@@ -43,6 +46,7 @@ ${frame.renew === 'script' && html`<script src="${SCRIPT_URL}" defer></script>`}
 <nav aria-label="Breadcrumb"><ol>${frame.crumbs.map((crumb, index) => html`<li><a href="${crumb.href}"${index === last && html` aria-current="page"`}>${crumb.text}</a></li>`)}</ol></nav>
 <span id="live" role="status"></span>
 </header>
+${frame.team !== undefined && teamNav(frame.team.name, frame.team.section)}
 <main id="main" tabindex="-1">
 ${frame.body}
 </main>

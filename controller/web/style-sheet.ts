@@ -45,6 +45,11 @@ code, pre { font-family: var(--mono); font-size: .85em; }
 .bar button:hover { background: rgb(255 255 255 / .12); }
 .bar button.live::before { content: "●"; color: #7fdca6; margin-right: .4rem; }
 #live { font-size: .85rem; color: #ffd166; order: 2; }
+.tabs { background: var(--paper); border-bottom: 1px solid var(--line); padding: 0 max(1rem, calc((100vw - 82rem) / 2)); }
+.tabs ul { display: flex; flex-wrap: wrap; gap: 0 1.5rem; list-style: none; margin: 0; padding: 0; }
+.tabs a { display: block; padding: .55rem 0 .45rem; border-bottom: 2px solid transparent; color: var(--ink); text-decoration: none; font-size: .925rem; }
+.tabs a:hover { border-color: var(--line); }
+.tabs a[aria-current] { border-color: var(--sea); font-weight: 600; }
 main { flex: 1; width: 100%; max-width: 84rem; margin: 0 auto; padding: 1.75rem 1rem 3rem; }
 footer { color: var(--quiet); font-size: .85rem; padding: 1rem max(1rem, calc((100vw - 82rem) / 2)) 1.5rem; }
 .card { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 1rem 1.15rem; box-shadow: 0 1px 2px rgb(10 40 55 / .05); }
