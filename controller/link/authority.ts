@@ -31,6 +31,8 @@ export interface ServerCertificate {
   /** Leaf and root, so that an agent that enrols can pin the root. */
   readonly chain: string;
   readonly key: string;
+  /** When two thirds of its life are over: time for the next one. */
+  readonly renewAt: Date;
 }
 
 /** Who an agent is: in its certificate as a URI, never in a message. */
@@ -105,8 +107,10 @@ export class Authority {
   async issueServerCertificate(hosts: readonly string[]): Promise<ServerCertificate> {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const names = [...new Set(hosts)].map((host): x509.JsonGeneralName => ({ type: isIP(host) ? 'ip' : 'dns', value: host }));
-    const leaf = await this.#issue(keys.publicKey, 'CN=tagboat-controller', new Date(this.#now().getTime() + SERVER_DAYS * DAY_MS), x509.ExtendedKeyUsage.serverAuth, names);
-    return { chain: `${leaf.toString('pem')}\n${this.certificate}\n`, key: await exportKey(keys.privateKey) };
+    const now = this.#now().getTime();
+    const leaf = await this.#issue(keys.publicKey, 'CN=tagboat-controller', new Date(now + SERVER_DAYS * DAY_MS), x509.ExtendedKeyUsage.serverAuth, names);
+    const renewAt = new Date(now + (SERVER_DAYS * DAY_MS * 2) / 3);
+    return { chain: `${leaf.toString('pem')}\n${this.certificate}\n`, key: await exportKey(keys.privateKey), renewAt };
   }
 
   async #issue(publicKey: CryptoKey | x509.PublicKey, subject: string, notAfter: Date, usage: x509.ExtendedKeyUsage, names: x509.JsonGeneralName[]): Promise<x509.X509Certificate> {

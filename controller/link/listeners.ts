@@ -14,6 +14,7 @@ import type { AgentCertificate, Authority } from './authority.ts';
 import { parseAgentUri } from './authority.ts';
 import { SERVER_NAME } from '../../proto/join.ts';
 import { hashEnrolmentToken } from './enrolment-token.ts';
+import { ListenerCredentials } from './listener-credentials.ts';
 import { LogCalls } from './log-calls.ts';
 import type { SessionHandler } from './session.ts';
 import { AgentSession } from './session.ts';
@@ -39,6 +40,8 @@ export interface ListenerOptions {
   /** Further names and addresses for the certificate; agents check `SERVER_NAME`. */
   readonly hosts: readonly string[];
   readonly heartbeatMs?: number;
+  /** How often the listeners' certificate is looked at; an hour unless told. */
+  readonly renewalCheckMs?: number;
   onSessions?(count: number): void;
 }
 
@@ -64,7 +67,7 @@ type AnyCall = { getAuthContext(): { sslPeerCertificate?: { subjectaltname?: str
 
 export async function listenForAgents(options: ListenerOptions): Promise<AgentListeners> {
   const { authority, directory, handler, log } = options;
-  const pair = await authority.issueServerCertificate([SERVER_NAME, ...options.hosts]);
+  const credentials = await ListenerCredentials.create({ authority, hosts: [SERVER_NAME, ...options.hosts], log, ...(options.renewalCheckMs === undefined ? {} : { checkMs: options.renewalCheckMs }) });
   const logs = new LogCalls();
   const sessions = new Map<string, AgentSession>();
   const running = new Set<Promise<void>>();
@@ -141,16 +144,15 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
   agentServer.addService(AgentLinkService, link);
   const enrolServer = new grpc.Server({ ...LIMITS, 'grpc.max_receive_message_length': 64 * 1024 });
   enrolServer.addService(EnrolmentService, enrolment);
-  const root = Buffer.from(authority.certificate);
-  const keyPair = [{ private_key: Buffer.from(pair.key), cert_chain: Buffer.from(pair.chain) }];
-  const agentPort = await bind(agentServer, options.agents, tls13(grpc.ServerCredentials.createSsl(root, keyPair, true)));
-  const enrolPort = await bind(enrolServer, options.enrolment, tls13(grpc.ServerCredentials.createSsl(null, keyPair, false)));
+  const agentPort = await bind(agentServer, options.agents, credentials.mutual);
+  const enrolPort = await bind(enrolServer, options.enrolment, credentials.serverOnly);
 
   return {
     agentPort,
     enrolPort,
     cut: (team, node, reason) => sessions.get(`${team}/${node}`)?.close(reason),
     stop: async () => {
+      credentials.stop();
       for (const session of sessions.values()) session.close('the controller stops');
       // What a session still has to store is stored before the database goes; agents that hang do not hold us up.
       await Promise.race([Promise.all(running), new Promise((resolve) => setTimeout(resolve, 3_000).unref())]);
@@ -192,15 +194,6 @@ async function respond<T>(answer: grpc.sendUnaryData<T>, work: () => Promise<T>)
     const code = error instanceof TagboatError && error.code === 'EnrolmentRefused' ? grpc.status.INVALID_ARGUMENT : grpc.status.UNAVAILABLE;
     answer({ code, details: explainError(error) });
   }
-}
-
-/**
- * grpc-js has no setting for the TLS version; its server takes these options over as they are (a test dials with TLS 1.2).
- * The handshake's deadline also bounds how long somebody who never finishes one can hold up a stop.
- */
-function tls13(credentials: grpc.ServerCredentials): grpc.ServerCredentials {
-  Object.assign(credentials._getConstructorOptions() ?? {}, { minVersion: 'TLSv1.3', handshakeTimeout: 10_000 });
-  return credentials;
 }
 
 async function bind(server: grpc.Server, at: { host: string; port: number }, credentials: grpc.ServerCredentials): Promise<number> {
