@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { Engine } from './core/engine.ts';
 import { AgentError } from './core/errors.ts';
 import { writeWhole } from './core/files.ts';
-import { enrol, loadIdentity, saveIdentity } from './core/identity.ts';
+import type { Identity } from './core/identity.ts';
+import { enrol, enrolledWith, loadIdentity, saveIdentity } from './core/identity.ts';
 import { Journal } from './core/journal.ts';
 import type { AgentLog } from './core/link.ts';
 import { Link } from './core/link.ts';
@@ -31,13 +32,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const journal = Journal.open(join(options.directory, 'journal'));
   try {
     for (const path of journal.damaged) options.log.warn({ path }, 'a journal file was not readable and was set aside');
-    let identity = loadIdentity(options.directory);
-    if (identity === undefined) {
-      if (options.enrolment === undefined) throw new AgentError('IdentityMissing', `This agent was never enrolled (no identity in ${options.directory}); run the line that tagboat node enroll prints`);
-      identity = await enrol({ ...options.enrolment, nodeType: options.engine.type, simulated: options.engine.simulated, version: options.version });
-      saveIdentity(options.directory, identity);
-      options.log.info({ team: identity.team, node: identity.node }, 'enrolled');
-    }
+    const identity = await identify(options);
     options.onServing?.();
     const link = new Link({
       address: options.controller,
@@ -53,6 +48,33 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   } finally {
     journal.close();
   }
+}
+
+/**
+ * The identity of this directory, from the token where there is none yet or where the token is a new one: that is how a node that
+ * was revoked, or whose certificate ran out, comes back (R4). A token that does not get it in leaves it with what it has.
+ */
+async function identify(options: AgentOptions): Promise<Identity> {
+  const { directory, enrolment, engine, log } = options;
+  const present = loadIdentity(directory);
+  if (enrolment === undefined || (present !== undefined && enrolledWith(directory, enrolment.token))) {
+    if (present === undefined) throw new AgentError('IdentityMissing', `This agent was never enrolled (no identity in ${directory}); run the line that tagboat node enroll prints`);
+    return present;
+  }
+  let identity: Identity;
+  try {
+    identity = await enrol({ ...enrolment, nodeType: engine.type, simulated: engine.simulated, version: options.version });
+  } catch (error) {
+    if (present === undefined) throw error;
+    log.warn({ err: error, team: present.team, node: present.node }, 'not enrolled anew; the identity from before is used');
+    return present;
+  }
+  if (present !== undefined && (present.team !== identity.team || present.node !== identity.node)) {
+    throw new AgentError('EnrolmentRefused', `${directory} is the home of node ${present.node} of team ${present.team}; start node ${identity.node} of team ${identity.team} with a directory of its own and a new token`);
+  }
+  saveIdentity(directory, identity, enrolment.token);
+  log.info({ team: identity.team, node: identity.node }, 'enrolled');
+  return identity;
 }
 
 /** Keeps where the controller is, so that a restart needs no flag. */

@@ -41,10 +41,28 @@ export function loadIdentity(directory: string): Identity | undefined {
   }
 }
 
-/** One file, written whole: key and certificate never disagree. */
-export function saveIdentity(directory: string, identity: Identity): void {
+/**
+ * One file, written whole: key and certificate never disagree. `token` is the one it was enrolled with, remembered by its hash; what
+ * it replaces is kept beside it (R4).
+ */
+export function saveIdentity(directory: string, identity: Identity, token?: string): void {
   makePrivateDirectory(directory);
-  writeWhole(join(directory, 'identity.json'), JSON.stringify(identity));
+  const path = join(directory, 'identity.json');
+  if (token !== undefined) {
+    if (existsSync(path)) writeWhole(join(directory, `identity.until-${Date.now()}.json`), readFileSync(path, 'utf8'));
+    writeWhole(join(directory, 'enrolled-with'), `${tokenHash(token)}\n`);
+  }
+  writeWhole(path, JSON.stringify(identity));
+}
+
+/** Whether this token made the present identity: a line that stays in a service file is used once. */
+export function enrolledWith(directory: string, token: string): boolean {
+  const path = join(directory, 'enrolled-with');
+  return existsSync(path) && readFileSync(path, 'utf8').trim() === tokenHash(token);
+}
+
+function tokenHash(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
 }
 
 export interface KeyAndRequest {

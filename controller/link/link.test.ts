@@ -1,5 +1,5 @@
 /** Both ends of the line, over real gRPC and TLS on loopback; the engine and the directory of nodes are the test's own. */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -383,6 +383,37 @@ scene('revoked: cut at once, and kept out with its keys kept', async (w) => {
   assert.ok(loadIdentity(w.home));
   for (const serial of w.directory.serials.keys()) w.directory.serials.set(serial, 'ok');
   await sleepUntil(() => w.handler.connections === 2, { what: 'the node known again' });
+});
+
+scene('enrolledAnew: a revoked node comes back with a new token, keeps its old key, and a used token in its service file does no harm', async (w) => {
+  const first = w.directory.mint();
+  run(w, first);
+  await sleepUntil(() => w.handler.connections === 1);
+  const restart = async (token: string): Promise<void> => {
+    w.stop.abort();
+    await w.agent;
+    w.stop = new AbortController();
+    run(w, token);
+  };
+  await restart(first);
+  await sleepUntil(() => w.handler.connections === 2, { what: 'a session after a restart with the used token' });
+  assert.is(w.directory.consumed, 1);
+
+  const before = loadIdentity(w.home)!;
+  for (const serial of w.directory.serials.keys()) w.directory.serials.set(serial, 'revoked');
+  w.listeners.cut('acme', 'harbor', 'revoked');
+  await restart(w.directory.mint());
+  await sleepUntil(() => w.handler.connections === 3, { what: 'a session with the new identity' });
+  assert.is.not(loadIdentity(w.home)!.key, before.key);
+  const kept = readdirSync(w.home).filter((name) => name.startsWith('identity.until-'));
+  assert.equal(kept.map((name) => (JSON.parse(readFileSync(join(w.home, name), 'utf8')) as { key: string }).key), [before.key]);
+
+  await restart(w.directory.mint('harbor', true));
+  await sleepUntil(() => w.handler.connections === 4, { what: 'a session although the token was refused' });
+  await restart(w.directory.mint('elsewhere'));
+  const refused = await w.agent!.then(() => '', (error: Error) => error.message);
+  assert.match(refused, /is the home of node harbor/);
+  w.agent = undefined;
 });
 
 scene('silentController: an agent that hears nothing comes back', async (w) => {
