@@ -28,6 +28,7 @@ const ERROR_CODES = {
   AgentUnreachable: { retry: 'wait', hint: 'The deployment waits until the node is back.' },
   ControllerUnreachable: { retry: 'backoff', hint: 'Check TAGBOAT_URL and that the controller runs.' },
   Unauthorized: { retry: 'never', hint: 'Set TAGBOAT_TOKEN or pass --token.' },
+  Busy: { retry: 'backoff', hint: 'Close some streams, or try again later.' },
   NotFound: { retry: 'never', hint: 'Check the name.' },
   Timeout: { retry: 'backoff', hint: 'The other side did not answer in time.' },
   Internal: { retry: 'never', hint: 'This is a defect of Tagboat; please report it with the log line.' },

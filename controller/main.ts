@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { DatabasePool } from 'slonik';
 import { encodeJoin } from '../proto/join.ts';
 import type { ControllerConfig, TeamConfig } from './config.ts';
+import { TagboatError } from './errors.ts';
 import { Mirror } from './git/mirror.ts';
 import { parseRemote } from './git/remote.ts';
 import { Authority } from './link/authority.ts';
@@ -38,7 +39,7 @@ import { saveTeam } from './store/teams.ts';
 import { loadFrozenVersions } from './store/versions.ts';
 import { loadOrCreateOperatorToken } from './web/access.ts';
 import { createWeb } from './web/app.ts';
-import type { MintedEnrolment, NodeAdministration, TeamReadiness } from './web/context.ts';
+import type { LogLine, MintedEnrolment, NodeAdministration, NodeLogs, TeamReadiness } from './web/context.ts';
 import { startWeb } from './web/server.ts';
 
 /** How long a pasted line is good for (R4). */
@@ -146,11 +147,15 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
 
   const nodes = nodeAdministration(config, pool, authority, listeners);
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
+  const closing = new AbortController();
   const web = await startWeb(
-    createWeb({ pool, log, metrics, readiness: { teams }, nodes, version: packageVersion(), config: { public: config.public }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    createWeb({ pool, log, metrics, readiness: { teams }, nodes, logs: nodeLogs(sessions), closing: closing.signal, version: packageVersion(), config: { public: config.public }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
     config.listeners.http,
   );
-  undo.push(() => web.stop());
+  undo.push(() => {
+    closing.abort();
+    return web.stop();
+  });
   await pool.transaction((tx) => appendAudit(tx, { team: '', actor: 'controller', action: 'controller.started', object: 'controller', result: 'accepted', detail: { version: packageVersion() } }));
   log.info({ url: web.url, agents: listeners.agentPort, enrolment: listeners.enrolPort, teams: config.teams.length }, 'the controller is up');
   return {
@@ -241,6 +246,20 @@ function nodeAdministration(config: ControllerConfig, pool: DatabasePool, author
     revoke: async (team, node, actor) => {
       await revokeNode(pool, team, node, actor);
       listeners.cut(team, node, 'the node was revoked');
+    },
+  };
+}
+
+/** Logs come through the replica that holds the agent's stream. */
+function nodeLogs(sessions: NodeSessions): NodeLogs {
+  return {
+    async *read({ team, node, ...request }, signal): AsyncGenerator<LogLine> {
+      const session = sessions.session(team, node);
+      if (session === undefined) throw new TagboatError('AgentUnreachable', `node ${node} has its line to another replica of the controller, which has to be asked for its logs`);
+      let over = false;
+      void session.ended.then(() => (over = true));
+      for await (const line of session.requestLogs(request, signal)) yield { at: new Date(Number(line.atMs)), stream: line.stream === 'stderr' ? 'stderr' : 'stdout', text: line.text };
+      if (over && !signal.aborted) throw new TagboatError('AgentUnreachable', `the line to node ${node} was cut`);
     },
   };
 }

@@ -1,6 +1,5 @@
 /** JSON under /api/v1 (SPEC §5). Shapes are the views' own; fields are only ever added. */
 import { Router } from 'express';
-import { TagboatError } from '../errors.ts';
 import { listAudit } from '../store/audit.ts';
 import { verifyAudit } from '../store/audit-verify.ts';
 import { listDeployments } from '../store/views/deployments.ts';
@@ -9,8 +8,9 @@ import { listNodes } from '../store/views/nodes.ts';
 import { listProducts } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { callerOf, requireOperator } from './access.ts';
-import { actorOf, auditPage, parameter, teamOf } from './context.ts';
+import { actorOf, auditPage, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
+import { sendLogs } from './logs.ts';
 
 export function apiRouter(context: WebContext): Router {
   const { pool, nodes } = context;
@@ -52,6 +52,8 @@ export function apiRouter(context: WebContext): Router {
     response.json(history.records);
   });
 
+  api.get('/teams/:team/deployments/:name/logs', (request, response) => sendLogs(context, request, response));
+
   api.get('/teams/:team/audit', async (request, response) => {
     const { before, limit } = auditPage(request);
     const team = await teamOf(context, request, response);
@@ -79,8 +81,4 @@ export function apiRouter(context: WebContext): Router {
   });
 
   return api;
-}
-
-export function noDeployment(team: string, name: string): TagboatError {
-  return new TagboatError('NotFound', `team ${team} has no deployment ${name}`, { hint: `GET /api/v1/teams/${encodeURIComponent(team)}/deployments lists them.` });
 }

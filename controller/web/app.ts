@@ -10,9 +10,10 @@ import { requireCaller } from './access.ts';
 import { apiRouter } from './api.ts';
 import { assetRouter } from './assets.ts';
 import type { WebContext } from './context.ts';
+import { deadline } from './deadline.ts';
 import { metricsRouter, openRouter } from './operations.ts';
 import { pageRouter } from './page-router.ts';
-import { errorHandler, sendError, webErrorOf } from './web-errors.ts';
+import { errorHandler } from './web-errors.ts';
 
 export interface WebOptions extends WebContext {
   readonly config: { readonly public: boolean };
@@ -39,7 +40,7 @@ export function createWeb(options: WebOptions): Express {
     next();
   });
   app.use(counted(options));
-  app.use(deadline(options, options.deadlineMs ?? 30_000));
+  app.use(deadline(options.version, options.deadlineMs ?? 30_000));
   app.use(openRouter(options, access));
   app.use(requireCaller(access));
   app.use(metricsRouter(options));
@@ -61,17 +62,6 @@ function counted({ metrics }: WebContext) {
       const label = typeof route?.path === 'string' ? `${request.baseUrl}${route.path}` : 'none';
       metrics.httpRequests.inc({ method: request.method, route: label, status: String(response.statusCode) });
     });
-    next();
-  };
-}
-
-function deadline({ version }: WebContext, milliseconds: number) {
-  return (request: Request, response: Response, next: NextFunction): void => {
-    const timer = setTimeout(() => {
-      if (response.headersSent) response.destroy();
-      else sendError(request, response, webErrorOf(new TagboatError('Timeout', 'the controller did not answer in time')), version);
-    }, milliseconds);
-    response.on('close', () => clearTimeout(timer));
     next();
   };
 }

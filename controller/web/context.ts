@@ -39,12 +39,27 @@ export interface NodeAdministration {
   revoke(team: string, node: string, actor: string): Promise<void>;
 }
 
+export interface LogLine {
+  readonly at: Date;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+/** Logs as the agents send them, as fast as they are read and no faster. */
+export interface NodeLogs {
+  /** Throws `AgentUnreachable` or `NotFound`, at the first line or later. Ends when the signal aborts. */
+  read(of: { readonly team: string; readonly node: string; readonly prefix: string; readonly container: string; readonly tail: number; readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine>;
+}
+
 export interface WebContext {
   readonly pool: DatabasePool;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly nodes: NodeAdministration;
+  readonly logs: NodeLogs;
+  /** Aborts when the controller stops: answers that go on end then. */
+  readonly closing: AbortSignal;
   /** Of Tagboat, for the foot of pages. */
   readonly version: string;
 }
@@ -81,4 +96,8 @@ export function auditPage(request: Request): { readonly before: number | undefin
 export function actorOf(request: Request): string {
   const user = request.get('x-tagboat-user') ?? '';
   return /^[A-Za-z0-9._@-]{1,64}$/.test(user) ? `cli:${user}` : 'cli:operator';
+}
+
+export function noDeployment(team: string, name: string): TagboatError {
+  return new TagboatError('NotFound', `team ${team} has no deployment ${name}`, { hint: `GET /api/v1/teams/${encodeURIComponent(team)}/deployments lists them.` });
 }

@@ -16,6 +16,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   NotFound: 404,
   NodeUnknown: 404,
   Timeout: 503,
+  AgentUnreachable: 503,
+  Busy: 503,
   DatabaseUnreachable: 503,
 };
 

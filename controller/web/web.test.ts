@@ -185,7 +185,8 @@ test('the operator\'s token is made once, for its owner only, also when replicas
 function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestController['db']['pool'] } = {}) {
   const logged: string[] = [];
   const app = createWeb({
-    pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0',
+    pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal,
+    logs: { read: () => assert.unreachable() as never },
     nodes: { mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
     config: { public: true }, operatorToken: new Secret(OPERATOR_TOKEN), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),
   });

@@ -6,7 +6,7 @@ import { testDatabase } from '../../testing/database.ts';
 import type { TestDatabase } from '../../testing/database.ts';
 import { TagboatError } from '../../errors.ts';
 import { createWeb } from '../app.ts';
-import type { NodeAdministration, TeamReadiness } from '../context.ts';
+import type { LogLine, NodeAdministration, NodeLogs, TeamReadiness } from '../context.ts';
 import { startWeb } from '../server.ts';
 
 export const OPERATOR_TOKEN = 'tgo_operator-c4n4ry-0123456789';
@@ -19,6 +19,8 @@ export interface TestController {
   readonly logged: string[];
   /** What the poll loop says. */
   teams: readonly TeamReadiness[];
+  /** What the agents send. */
+  logs: NodeLogs['read'];
   /** With the operator's token, unless `token` says otherwise; '' sends none. */
   fetch(path: string, options?: { readonly token?: string; readonly method?: string; readonly headers?: Readonly<Record<string, string>> }): Promise<Response>;
   json(path: string, options?: { readonly token?: string }): Promise<unknown>;
@@ -42,12 +44,16 @@ export async function testController(options: { readonly public?: boolean } = {}
     },
   };
   let teams: readonly TeamReadiness[] = [];
+  const closing = new AbortController();
+  const controls: { logs: NodeLogs['read'] } = { logs: () => noLogs() };
   const app = createWeb({
     pool: db.pool,
     log: createLogger({ write: (line) => void logged.push(line) }),
     metrics: createMetrics(),
     readiness: { teams: () => teams },
     nodes,
+    logs: { read: (of, signal) => controls.logs(of, signal) },
+    closing: closing.signal,
     version: '0.1.0',
     config: { public: options.public ?? false },
     operatorToken: new Secret(OPERATOR_TOKEN),
@@ -66,12 +72,24 @@ export async function testController(options: { readonly public?: boolean } = {}
     set teams(value) {
       teams = value;
     },
+    get logs() {
+      return controls.logs;
+    },
+    set logs(value) {
+      controls.logs = value;
+    },
     fetch: ask,
     json: async (path, more) => (await ask(path, more)).json(),
     text: async (path) => (await ask(path, { headers: { accept: 'text/html' } })).text(),
     stop: async () => {
+      closing.abort();
       await web.stop();
       await db.drop();
     },
   };
+}
+
+// eslint-disable-next-line require-yield
+async function* noLogs(): AsyncGenerator<LogLine> {
+  throw new TagboatError('AgentUnreachable', 'no agent is here');
 }
