@@ -10,6 +10,8 @@ import { enrol, enrolledWith, loadIdentity, saveIdentity } from './core/identity
 import { Journal } from './core/journal.ts';
 import type { AgentLog } from './core/link.ts';
 import { Link } from './core/link.ts';
+import { maskedLog } from './core/masked-log.ts';
+import { Secrets } from './core/secrets.ts';
 
 export interface AgentOptions {
   readonly directory: string;
@@ -33,15 +35,19 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   try {
     for (const path of journal.damaged) options.log.warn({ path }, 'a journal file was not readable and was set aside');
     const identity = await identify(options);
+    const secrets = await Secrets.open(options.directory);
+    secrets.serve(identity);
+    await secrets.recall([...journal.memories.values()].map((memory) => memory.spec));
     options.onServing?.();
     const link = new Link({
       address: options.controller,
       identity,
       engine: options.engine,
       journal,
+      secrets,
       version: options.version,
       instanceId: randomUUID(),
-      log: options.log,
+      log: maskedLog(options.log, secrets),
       saveIdentity: (renewed) => saveIdentity(options.directory, renewed),
     });
     await link.run(signal);

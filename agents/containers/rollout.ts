@@ -43,7 +43,7 @@ export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previ
 /** Once decided there is no way back, so neither a cancel nor the deadline stops the rest of it. */
 function unstoppable(context: AttemptContext): AttemptContext {
   const never = new AbortController().signal;
-  return { attemptId: context.attemptId, resumed: context.resumed, deadline: never, cancel: never, progress: (step, text) => context.progress(step, text) };
+  return { attemptId: context.attemptId, resumed: context.resumed, secrets: context.secrets, deadline: never, cancel: never, progress: (step, text) => context.progress(step, text) };
 }
 
 /**

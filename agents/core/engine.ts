@@ -5,7 +5,7 @@
  * The calls are attempt-sized on purpose: how to get from the old set to the new one without losing the old is the
  * engine's own knowledge (a cluster has rollouts of its own, a Docker host has none).
  */
-import type { TargetSpec } from '../../schemas/gen/types.ts';
+import type { Sealed, TargetSpec } from '../../schemas/gen/types.ts';
 
 /** The life of one container as the engine tells it (proto ContainerState). */
 export interface ContainerState {
@@ -65,6 +65,8 @@ export type FailureCode =
   | 'ImageUnknown'
   | 'RegistryUnauthorized'
   | 'RegistryUnreachable'
+  | 'RegistryRateLimited'
+  | 'SecretUnopenable'
   | 'ContainerCreateFailed'
   | 'ContainerStartFailed'
   | 'ContainerExited'
@@ -96,6 +98,15 @@ export type AttemptEnd =
     }
   | { readonly outcome: 'cancelled'; readonly reason: string; readonly restored: boolean; readonly containers: readonly ContainerState[] };
 
+/** Opens what was sealed for this node (`secrets` of the configuration, credentials of registries). */
+export interface SecretOpener {
+  /**
+   * The clear bytes of the block, which must go to nobody but the container or object that they are for. Throws AgentError
+   * `SecretUnopenable` with a text for people. From then on the value is masked in whatever the agent says (R27).
+   */
+  open(block: Sealed): Promise<Buffer>;
+}
+
 /** The identity and the time of one attempt, and the two ways to talk while it runs. */
 export interface AttemptContext {
   readonly attemptId: bigint;
@@ -105,6 +116,7 @@ export interface AttemptContext {
   readonly cancel: AbortSignal;
   /** True when the agent was restarted during this attempt: look at what is there before doing anything. */
   readonly resumed: boolean;
+  readonly secrets: SecretOpener;
   /** Tells people what happens; never a secret (R27). */
   progress(step: string, text: string): void;
 }

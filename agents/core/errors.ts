@@ -9,6 +9,8 @@ export type AgentErrorCode =
   | 'JournalUnreadable'
   | 'JournalLocked'
   | 'ConfigInvalid'
+  | 'SecretUnopenable'
+  | 'SecretsUnreadable'
   | 'Timeout'
   | 'Internal';
 
@@ -22,6 +24,8 @@ const RETRY = {
   JournalUnreadable: 'never',
   JournalLocked: 'never',
   ConfigInvalid: 'never',
+  SecretUnopenable: 'never',
+  SecretsUnreadable: 'never',
   Timeout: 'backoff',
   Internal: 'never',
 } as const satisfies Record<AgentErrorCode, 'never' | 'backoff'>;

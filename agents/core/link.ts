@@ -14,6 +14,7 @@ import { linkCredentials, newKey, renewalDue } from './identity.ts';
 import type { Journal } from './journal.ts';
 import { LogSender } from './log-sender.ts';
 import { Observer } from './observer.ts';
+import type { Secrets } from './secrets.ts';
 import { Worker } from './worker.ts';
 
 /** The newest protocol that this agent speaks. */
@@ -36,6 +37,7 @@ export interface LinkOptions {
   readonly identity: Identity;
   readonly engine: Engine;
   readonly journal: Journal;
+  readonly secrets: Secrets;
   readonly version: string;
   readonly instanceId: string;
   readonly log: AgentLog;
@@ -55,13 +57,14 @@ export class Link {
   #welcomed = false;
   #blocked = false;
   #messageId = 0n;
+  #toldKeys = '';
 
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#identity = options.identity;
-    const { identity, engine, journal, version, log } = options;
+    const { identity, engine, journal, secrets, version, log } = options;
     this.#observer = new Observer({ team: identity.team, engine, journal, log, send: (observation) => this.#say({ $case: 'observation', value: observation }) });
-    this.#worker = new Worker({ team: identity.team, node: identity.node, engine, journal, version, log, send: (body) => this.#say(body), changed: (prefix) => this.#observer.changed(prefix) });
+    this.#worker = new Worker({ team: identity.team, node: identity.node, engine, journal, secrets, version, log, send: (body) => this.#say(body), changed: (prefix) => this.#observer.changed(prefix) });
   }
 
   /** Runs until the signal aborts; never throws for a controller that is away or says no. */
@@ -98,7 +101,7 @@ export class Link {
     });
     const over = new AbortController();
     const ended = AbortSignal.any([signal, over.signal]);
-    const logs = new LogSender(client, this.#options.engine, (body) => this.#say(body));
+    const logs = new LogSender(client, this.#options.engine, this.#options.secrets, (body) => this.#say(body));
     const stream = client.session();
     let heard = Date.now();
     let heartbeatMs = WELCOME_MS / 3;
@@ -109,6 +112,7 @@ export class Link {
         const tick = (): void => {
           if (Date.now() - heard > heartbeatMs * 3) return resolve('the controller is silent');
           if (this.#welcomed) this.#say({ $case: 'heartbeat', value: { sentAtMs: BigInt(Date.now()) } });
+          void this.#tellNewKeys();
           timer = setTimeout(tick, heartbeatMs);
         };
         timer = setTimeout(tick, heartbeatMs);
@@ -144,8 +148,9 @@ export class Link {
   }
 
   async #hello(stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage>): Promise<void> {
-    const { engine, journal, version, instanceId } = this.#options;
+    const { engine, journal, secrets, version, instanceId } = this.#options;
     const engineVersion = await engine.version(AbortSignal.timeout(10_000)).catch(() => '');
+    this.#toldKeys = secrets.recipients.join();
     stream.write({
       messageId: ++this.#messageId,
       body: {
@@ -159,9 +164,24 @@ export class Link {
           instanceId,
           attemptsInHand: this.#worker.inHand,
           highestFencingToken: journal.highestFence,
+          secretRecipients: [...secrets.recipients],
         },
       },
     });
+  }
+
+  /** A rotation while the agent runs is seen with the next heartbeat. */
+  async #tellNewKeys(): Promise<void> {
+    const { secrets, log } = this.#options;
+    try {
+      await secrets.refresh();
+      const recipients = [...secrets.recipients];
+      if (!this.#welcomed || recipients.join() === this.#toldKeys) return;
+      this.#toldKeys = recipients.join();
+      this.#say({ $case: 'secretRecipients', value: { recipients } });
+    } catch (error) {
+      log.warn({ err: error }, "the keys of this node's secrets cannot be read; those in memory stay in use");
+    }
   }
 
   #onWelcome(stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage>): void {
@@ -199,7 +219,8 @@ export class Link {
       if (dispensable >= 0) this.#waiting.splice(dispensable, 1);
       else this.#waiting.shift();
     }
-    this.#waiting.push({ messageId: ++this.#messageId, body });
+    // The one place that all messages pass: what was opened is masked in them (R27).
+    this.#waiting.push({ messageId: ++this.#messageId, body: this.#options.secrets.scrub(body) });
     if (!this.#blocked) this.#flush();
   }
 

@@ -1,6 +1,7 @@
 /** Container logs for readers at the controller: one call each, as fast as the reader reads and no faster. */
 import type { AgentLinkClient, AgentMessage, LogLine, RequestLogs } from '../../proto/gen/agent/v1/agent.ts';
 import type { Engine } from './engine.ts';
+import type { Secrets } from './secrets.ts';
 
 /** Streams at the same time; one more is told to come back. */
 const MAX_STREAMS = 8;
@@ -10,12 +11,14 @@ const FLUSH_MS = 100;
 export class LogSender {
   readonly #client: AgentLinkClient;
   readonly #engine: Engine;
+  readonly #secrets: Secrets;
   readonly #say: (body: NonNullable<AgentMessage['body']>) => void;
   readonly #open = new Map<string, AbortController>();
 
-  constructor(client: AgentLinkClient, engine: Engine, say: (body: NonNullable<AgentMessage['body']>) => void) {
+  constructor(client: AgentLinkClient, engine: Engine, secrets: Secrets, say: (body: NonNullable<AgentMessage['body']>) => void) {
     this.#client = client;
     this.#engine = engine;
+    this.#secrets = secrets;
     this.#say = say;
   }
 
@@ -55,7 +58,7 @@ export class LogSender {
     try {
       await flush(); // the first chunk says which request this is
       for await (const line of this.#engine.logs(request, signal)) {
-        batch.push({ atMs: BigInt(line.at.getTime()), stream: line.stream, text: line.text });
+        batch.push({ atMs: BigInt(line.at.getTime()), stream: line.stream, text: this.#secrets.scrub(line.text) });
         if (batch.length >= LINES_A_CHUNK || Date.now() - flushedAt >= FLUSH_MS) await flush();
         else if (batch.length === 1) setTimeout(() => void (batch.length > 0 && !signal.aborted && flush()), FLUSH_MS).unref();
         if (signal.aborted) break;

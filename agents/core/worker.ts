@@ -8,6 +8,7 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { validateTargetSpec } from '../../schemas/gen/validators.ts';
 import type { AttemptContext, AttemptEnd, Engine } from './engine.ts';
 import type { Journal, JournalEntry } from './journal.ts';
+import type { Secrets } from './secrets.ts';
 import { decideCancel, decideStart } from './state.ts';
 
 /** Targets that are worked on at the same time. */
@@ -20,6 +21,7 @@ export interface WorkerOptions {
   readonly node: string;
   readonly engine: Engine;
   readonly journal: Journal;
+  readonly secrets: Secrets;
   readonly version: string;
   /** Where messages go; what is lost with the line is sent again after the next Welcome. */
   send(body: NonNullable<AgentMessage['body']>): void;
@@ -149,6 +151,7 @@ export class Worker {
       deadline: AbortSignal.timeout(left),
       cancel: running.cancel.signal,
       resumed: entry.started,
+      secrets: this.#options.secrets,
       progress: (step, text) => {
         current = { ...current, lastSequence: current.lastSequence + 1 };
         this.#options.send({ $case: 'attemptEvent', value: { attemptId: command.attemptId, sequence: current.lastSequence, step, text, atMs: BigInt(Date.now()) } });
@@ -187,7 +190,8 @@ export class Worker {
   }
 
   #end(entry: JournalEntry, end: AttemptEnd, begun: number): void {
-    const result: AttemptResult = {
+    // Masked before it is kept: logs of a container that prints its own secret are part of it (R27).
+    const result: AttemptResult = this.#options.secrets.scrub({
       attemptId: entry.command.attemptId,
       outcome: { succeeded: AttemptOutcome.ATTEMPT_OUTCOME_SUCCEEDED, failed: AttemptOutcome.ATTEMPT_OUTCOME_FAILED, cancelled: AttemptOutcome.ATTEMPT_OUTCOME_CANCELLED }[end.outcome],
       code: end.outcome === 'failed' ? end.code : '',
@@ -198,7 +202,7 @@ export class Worker {
       evidence: end.outcome === 'failed' ? end.evidence.map((item) => ({ container: item.container, logLines: [...item.logLines], healthOutput: [...item.healthOutput] })) : [],
       startedAtMs: BigInt(begun),
       finishedAtMs: BigInt(Date.now()),
-    };
+    });
     this.#options.journal.put({ ...entry, result });
     this.#options.log.info({ attempt: String(result.attemptId), outcome: end.outcome, code: result.code, reason: result.reason }, `attempt ${end.outcome}`);
     this.#options.send({ $case: 'attemptResult', value: result });

@@ -1,6 +1,6 @@
 /** Specs and contexts for tests of engines. */
 import type { ContainerConfig, TargetImage, TargetSpec } from '../../schemas/gen/types.ts';
-import type { AttemptContext } from '../core/engine.ts';
+import type { AttemptContext, SecretOpener } from '../core/engine.ts';
 
 export interface SpecImage {
   readonly image: string;
@@ -38,7 +38,9 @@ export interface TestContext extends AttemptContext {
   readonly steps: string[];
 }
 
-export function contextOf(attemptId: number | bigint, more: Partial<Pick<AttemptContext, 'resumed' | 'cancel' | 'deadline'>> = {}): TestContext {
+const NO_SECRETS: SecretOpener = { open: () => Promise.reject(new Error('this test has no secrets')) };
+
+export function contextOf(attemptId: number | bigint, more: Partial<Pick<AttemptContext, 'resumed' | 'cancel' | 'deadline' | 'secrets'>> = {}): TestContext {
   const steps: string[] = [];
   const never = new AbortController().signal;
   return {
@@ -46,6 +48,7 @@ export function contextOf(attemptId: number | bigint, more: Partial<Pick<Attempt
     deadline: more.deadline ?? never,
     cancel: more.cancel ?? never,
     resumed: more.resumed ?? false,
+    secrets: more.secrets ?? NO_SECRETS,
     steps,
     progress: (step, text) => void steps.push(`${step}: ${text}`),
   };

@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** Of every room of the controller, the rooms below it. The files directly in `controller/` are `basics`, or `top` (main and configuration). */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   basics: ['basics'],
-  model: ['basics', 'schemas'],
+  model: ['basics', 'schemas', 'proto'],
   plan: ['basics', 'schemas', 'model'],
   manifests: ['basics', 'schemas', 'model', 'plan'],
   git: ['basics', 'model', 'plan'],

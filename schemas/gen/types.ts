@@ -54,24 +54,45 @@ export interface Environment {
   [k: string]: Text;
 }
 /**
+ * The ciphertext by node name: one entry for each node that may open it. Made by `tagboat seal`; white space does not count.
+ */
+export interface SealedValues {
+  /**
+   * An age file in base64, made for this team and this node.
+   */
+  [k: string]: string;
+}
+/**
  * A value that `tagboat seal` encrypted; paste its output. Only the agent of the node that it was sealed for can open it.
  */
 export interface Sealed {
   /**
-   * The ciphertext by node name: one entry for each node that may open it.
+   * The ciphertext by node name.
    */
-  sealed: {
-    /**
-     * Armoured or base64 ciphertext, made for this team and this node.
-     */
-    [k: string]: string;
-  };
+  sealed: SealedValues;
 }
 /**
- * Sealed environment variables by name. Layers merge by name. The controller never sees the clear text.
+ * A sealed value that the container gets as an environment variable or, with `file`, as a file.
+ */
+export interface Secret {
+  /**
+   * The ciphertext by node name.
+   */
+  sealed: SealedValues;
+  /**
+   * Where the container finds it as a file; then it is no environment variable.
+   */
+  file?: AbsolutePath;
+  /**
+   * The file's mode, in quotes. It belongs to the user that the container runs as. Default: "0400".
+   */
+  mode?: string;
+}
+/**
+ * Sealed values by name: environment variables, or files where `file` says so. Layers merge by name. The controller never sees the clear text.
  */
 export interface Secrets {
-  [k: string]: Sealed;
+  [k: string]: Secret;
 }
 /**
  * A port of the container, published on the node where `external` is given.
@@ -195,6 +216,10 @@ export interface InitContainer {
    */
   environment?: Environment;
   /**
+   * Its sealed values, as `secrets` of the container.
+   */
+  secrets?: Secrets;
+  /**
    * It also gets the container's environment and secrets. Default: false.
    */
   useParentConfig?: boolean;
@@ -244,6 +269,10 @@ export interface ImportContainer {
    * Its environment variables.
    */
   environment?: Environment;
+  /**
+   * Its sealed values, as `secrets` of the container.
+   */
+  secrets?: Secrets;
 }
 /**
  * Linux capabilities beyond, or short of, the engine's default.
@@ -533,7 +562,7 @@ export interface ContainerConfig {
    */
   environment?: Environment;
   /**
-   * Sealed environment variables, made by `tagboat seal`.
+   * Sealed environment variables and files, made by `tagboat seal`.
    */
   secrets?: Secrets;
   /**
@@ -742,7 +771,7 @@ export interface TeamManifest {
   spec: TeamSpec;
 }
 /**
- * A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Keys and tokens are never in Git.
+ * A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.
  */
 export interface NodeSpec {
   /**
@@ -757,9 +786,15 @@ export interface NodeSpec {
    * Labels, for people and for sealing to several nodes.
    */
   labels?: TextMap;
+  /**
+   * The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.
+   *
+   * Items: An age recipient as the node's page shows it.
+   */
+  recipients?: string[];
 }
 /**
- * A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Keys and tokens are never in Git.
+ * A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.
  */
 export interface NodeManifest {
   /**
@@ -1001,6 +1036,10 @@ export interface ConfigBundleSpec {
    */
   environment?: Environment;
   /**
+   * Short for `config.secrets`.
+   */
+  secrets?: Secrets;
+  /**
    * The shared configuration.
    */
   config?: ContainerConfig;
@@ -1058,6 +1097,10 @@ export interface DeploymentSpec {
    * Short for `config.environment`.
    */
   environment?: Environment;
+  /**
+   * Short for `config.secrets`.
+   */
+  secrets?: Secrets;
   /**
    * Configuration of every image; stronger than the version's.
    */

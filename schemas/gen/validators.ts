@@ -19,14 +19,14 @@ export interface Validator<T> {
 }
 
 export const validateContainerConfig: Validator<ContainerConfig> = validate20;
-const schema32 = {"title":"Container configuration","description":"Everything that can be said of a container.","type":"object","additionalProperties":false,"properties":{"name":{"description":"The container's name instead of the image's: `<prefix>-<name>` on Docker.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["frontend"]},"environment":{"description":"Environment variables.","allOf":[{"$ref":"#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Sealed environment variables, made by `tagboat seal`.","allOf":[{"$ref":"#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"command":{"description":"Replaces the image's entry point.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["/server"]]},"args":{"description":"Replaces the image's arguments (its CMD).","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["--port",8080]]},"user":{"description":"The user, by number or name, and the group: `user[:group]`.","type":["string","integer"],"minimum":0,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$","examples":[1000,"1000:1000","postgres"]},"workingDirectory":{"description":"The working directory.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/app"]},"tty":{"description":"Give the container a terminal.","type":"boolean","default":false,"examples":[true]},"ports":{"description":"Ports, TCP and UDP.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Port"},"examples":[[{"internal":8080,"external":80}]]},"portRanges":{"description":"Spans of ports.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PortRange"},"examples":[[{"internal":{"from":10000,"to":10099},"external":{"from":10000,"to":10099}}]]},"volumes":{"description":"Storage: named, bind, tmpfs and memory.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Volume"},"examples":[[{"name":"data","path":"/data"}]]},"initContainers":{"description":"Containers that run to their end, in this order, before this one starts.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/InitContainer"},"examples":[[{"name":"migrate","image":"ghcr.io/acme/shop-migrate:1.2.0"}]]},"configContainer":{"description":"An image whose files are copied into a volume beforehand.","allOf":[{"$ref":"#/$defs/ConfigContainer"}],"examples":[{"image":"ghcr.io/acme/shop-config:1.2.0","volume":"config","path":"/config"}]},"importContainer":{"description":"Fills a volume beforehand.","allOf":[{"$ref":"#/$defs/ImportContainer"}],"examples":[{"volume":"data","command":["sync","store:shop","/data"]}]},"capabilities":{"description":"Linux capabilities.","allOf":[{"$ref":"#/$defs/Capabilities"}],"examples":[{"add":["NET_ADMIN"]}]},"routing":{"description":"How requests from outside reach the container.","allOf":[{"$ref":"#/$defs/Routing"}],"examples":[{"domain":"shop.example.org","port":8080}]},"expose":{"description":"`http` or `https` makes `routing` reachable: Traefik labels on Docker, an Ingress on Kubernetes.","enum":["none","http","https"],"default":"none","examples":["https"]},"resources":{"description":"What the container is promised and may use at most.","allOf":[{"$ref":"#/$defs/Resources"}],"examples":[{"limits":{"cpu":"1","memory":"512Mi"}}]},"healthCheck":{"description":"When the container counts as healthy.","allOf":[{"$ref":"#/$defs/HealthCheck"}],"examples":[{"http":{"path":"/healthz","port":8080}}]},"replicas":{"description":"How many of it run. More than one on Kubernetes only.","type":"integer","minimum":0,"maximum":1000,"default":1,"examples":[3]},"restartPolicy":{"description":"What happens when the container ends by itself. Default: `unless-stopped`; `no` where `expectedState` is `exited` or `waiting`.","enum":["always","unless-stopped","on-failure","no"],"examples":["on-failure"]},"networkMode":{"description":"`bridge`: the target's own network. `host`: the node's. `none`: no network. Docker only.","enum":["bridge","host","none"],"default":"bridge","examples":["host"]},"networks":{"description":"Networks of the node that the container joins besides the target's own; made when missing. Docker only.","type":"array","maxItems":100,"items":{"description":"The name of a network.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["proxy"]},"examples":[["proxy"]]},"labels":{"description":"Labels of the container (Docker) or of every object made for it (Kubernetes). Keys that start with `dev.tagboat` are Tagboat's own.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"tier":"web"}]},"logConfig":{"description":"Where Docker sends the container's output. Docker only.","allOf":[{"$ref":"#/$defs/LogConfig"}],"examples":[{"driver":"journald"}]},"expectedState":{"description":"What counts as success. Default: running.","allOf":[{"$ref":"#/$defs/ExpectedState"}],"examples":[{"state":"exited","exitCode":0}]},"stopGrace":{"description":"How long the container may take to stop before it is killed.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"10s","examples":["1m"]},"strategy":{"description":"How this container is replaced. Default: the deployment's.","allOf":[{"$ref":"#/$defs/Strategy"}],"examples":["recreate"]},"kubernetes":{"description":"What only a cluster knows. Kubernetes only.","allOf":[{"$ref":"#/$defs/KubernetesConfig"}],"examples":[{"ingressClass":"nginx"}]}},"examples":[{"environment":{"POSTGRES_DB":"shop"},"volumes":[{"name":"data","path":"/var/lib/postgresql/data"}],"healthCheck":{"command":["pg_isready"],"interval":"2s","retries":15}}]};
-const schema96 = {"title":"Strategy","description":"`start-first`: the new container is healthy before the old one stops; impossible while both publish the same port. `recreate`: the old one stops first. `auto`: start-first where it is possible.","enum":["auto","start-first","recreate"],"default":"auto","examples":["recreate"]};
+const schema32 = {"title":"Container configuration","description":"Everything that can be said of a container.","type":"object","additionalProperties":false,"properties":{"name":{"description":"The container's name instead of the image's: `<prefix>-<name>` on Docker.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["frontend"]},"environment":{"description":"Environment variables.","allOf":[{"$ref":"#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Sealed environment variables and files, made by `tagboat seal`.","allOf":[{"$ref":"#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"command":{"description":"Replaces the image's entry point.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["/server"]]},"args":{"description":"Replaces the image's arguments (its CMD).","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["--port",8080]]},"user":{"description":"The user, by number or name, and the group: `user[:group]`.","type":["string","integer"],"minimum":0,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$","examples":[1000,"1000:1000","postgres"]},"workingDirectory":{"description":"The working directory.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/app"]},"tty":{"description":"Give the container a terminal.","type":"boolean","default":false,"examples":[true]},"ports":{"description":"Ports, TCP and UDP.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Port"},"examples":[[{"internal":8080,"external":80}]]},"portRanges":{"description":"Spans of ports.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PortRange"},"examples":[[{"internal":{"from":10000,"to":10099},"external":{"from":10000,"to":10099}}]]},"volumes":{"description":"Storage: named, bind, tmpfs and memory.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Volume"},"examples":[[{"name":"data","path":"/data"}]]},"initContainers":{"description":"Containers that run to their end, in this order, before this one starts.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/InitContainer"},"examples":[[{"name":"migrate","image":"ghcr.io/acme/shop-migrate:1.2.0"}]]},"configContainer":{"description":"An image whose files are copied into a volume beforehand.","allOf":[{"$ref":"#/$defs/ConfigContainer"}],"examples":[{"image":"ghcr.io/acme/shop-config:1.2.0","volume":"config","path":"/config"}]},"importContainer":{"description":"Fills a volume beforehand.","allOf":[{"$ref":"#/$defs/ImportContainer"}],"examples":[{"volume":"data","command":["sync","store:shop","/data"]}]},"capabilities":{"description":"Linux capabilities.","allOf":[{"$ref":"#/$defs/Capabilities"}],"examples":[{"add":["NET_ADMIN"]}]},"routing":{"description":"How requests from outside reach the container.","allOf":[{"$ref":"#/$defs/Routing"}],"examples":[{"domain":"shop.example.org","port":8080}]},"expose":{"description":"`http` or `https` makes `routing` reachable: Traefik labels on Docker, an Ingress on Kubernetes.","enum":["none","http","https"],"default":"none","examples":["https"]},"resources":{"description":"What the container is promised and may use at most.","allOf":[{"$ref":"#/$defs/Resources"}],"examples":[{"limits":{"cpu":"1","memory":"512Mi"}}]},"healthCheck":{"description":"When the container counts as healthy.","allOf":[{"$ref":"#/$defs/HealthCheck"}],"examples":[{"http":{"path":"/healthz","port":8080}}]},"replicas":{"description":"How many of it run. More than one on Kubernetes only.","type":"integer","minimum":0,"maximum":1000,"default":1,"examples":[3]},"restartPolicy":{"description":"What happens when the container ends by itself. Default: `unless-stopped`; `no` where `expectedState` is `exited` or `waiting`.","enum":["always","unless-stopped","on-failure","no"],"examples":["on-failure"]},"networkMode":{"description":"`bridge`: the target's own network. `host`: the node's. `none`: no network. Docker only.","enum":["bridge","host","none"],"default":"bridge","examples":["host"]},"networks":{"description":"Networks of the node that the container joins besides the target's own; made when missing. Docker only.","type":"array","maxItems":100,"items":{"description":"The name of a network.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["proxy"]},"examples":[["proxy"]]},"labels":{"description":"Labels of the container (Docker) or of every object made for it (Kubernetes). Keys that start with `dev.tagboat` are Tagboat's own.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"tier":"web"}]},"logConfig":{"description":"Where Docker sends the container's output. Docker only.","allOf":[{"$ref":"#/$defs/LogConfig"}],"examples":[{"driver":"journald"}]},"expectedState":{"description":"What counts as success. Default: running.","allOf":[{"$ref":"#/$defs/ExpectedState"}],"examples":[{"state":"exited","exitCode":0}]},"stopGrace":{"description":"How long the container may take to stop before it is killed.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"10s","examples":["1m"]},"strategy":{"description":"How this container is replaced. Default: the deployment's.","allOf":[{"$ref":"#/$defs/Strategy"}],"examples":["recreate"]},"kubernetes":{"description":"What only a cluster knows. Kubernetes only.","allOf":[{"$ref":"#/$defs/KubernetesConfig"}],"examples":[{"ingressClass":"nginx"}]}},"examples":[{"environment":{"POSTGRES_DB":"shop"},"volumes":[{"name":"data","path":"/var/lib/postgresql/data"}],"healthCheck":{"command":["pg_isready"],"interval":"2s","retries":15}}]};
+const schema98 = {"title":"Strategy","description":"`start-first`: the new container is healthy before the old one stops; impossible while both publish the same port. `recreate`: the old one stops first. `auto`: start-first where it is possible.","enum":["auto","start-first","recreate"],"default":"auto","examples":["recreate"]};
 const func1 = Object.prototype.hasOwnProperty;
 const pattern4 = new RegExp("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "u");
-const pattern9 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$", "u");
-const pattern10 = new RegExp("^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$", "u");
-const pattern40 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$", "u");
-const pattern33 = new RegExp("^[0-9]{1,9}(ms|s|m|h)$", "u");
+const pattern11 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$", "u");
+const pattern9 = new RegExp("^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$", "u");
+const pattern42 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$", "u");
+const pattern35 = new RegExp("^[0-9]{1,9}(ms|s|m|h)$", "u");
 const schema35 = {"title":"Text","description":"Text. Numbers and booleans are taken as they are written.","type":["string","number","boolean"],"examples":["eu",4,true]};
 const pattern5 = new RegExp("^[A-Za-z_][A-Za-z0-9_.-]{0,253}$", "u");
 
@@ -96,7 +96,117 @@ return errors === 0;
 }
 validate22.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern8 = new RegExp("^[\\x20-\\x7e\\r\\n\\t]{1,65536}$", "u");
+const pattern8 = new RegExp("^[A-Za-z0-9+/=\\r\\n\\t ]{1,131072}$", "u");
+
+function validate26(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate26.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(Object.keys(data).length > 1000){
+const err0 = {instancePath,schemaPath:"#/maxProperties",keyword:"maxProperties",params:{limit: 1000},message:"must NOT have more than 1000 properties"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+if(Object.keys(data).length < 1){
+const err1 = {instancePath,schemaPath:"#/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+for(const key0 in data){
+const _errs1 = errors;
+if(typeof key0 === "string"){
+if(!pattern4.test(key0)){
+const err2 = {instancePath,schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\"",propertyName:key0};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+else {
+const err3 = {instancePath,schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string",propertyName:key0};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+var valid0 = _errs1 === errors;
+if(!valid0){
+const err4 = {instancePath,schemaPath:"#/propertyNames",keyword:"propertyNames",params:{propertyName: key0},message:"property name must be valid"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+for(const key1 in data){
+let data0 = data[key1];
+if(typeof data0 === "string"){
+if(!pattern8.test(data0)){
+const err5 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9+/=\\r\\n\\t ]{1,131072}$"},message:"must match pattern \""+"^[A-Za-z0-9+/=\\r\\n\\t ]{1,131072}$"+"\""};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+else {
+const err6 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+}
+else {
+const err7 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+validate26.errors = vErrors;
+return errors === 0;
+}
+validate26.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+const pattern10 = new RegExp("^0?[0-7]{3}$", "u");
 
 function validate25(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -120,7 +230,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!(key0 === "sealed")){
+if(!(((key0 === "sealed") || (key0 === "file")) || (key0 === "mode"))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -132,10 +242,16 @@ errors++;
 }
 }
 if(data.sealed !== undefined){
-let data0 = data.sealed;
-if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
-if(Object.keys(data0).length < 1){
-const err2 = {instancePath:instancePath+"/sealed",schemaPath:"#/properties/sealed/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(!(validate26(data.sealed, {instancePath:instancePath+"/sealed",parentData:data,parentDataProperty:"sealed",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+errors = vErrors.length;
+}
+}
+if(data.file !== undefined){
+let data1 = data.file;
+if(typeof data1 === "string"){
+if(!pattern9.test(data1)){
+const err2 = {instancePath:instancePath+"/file",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -144,11 +260,9 @@ vErrors.push(err2);
 }
 errors++;
 }
-for(const key1 in data0){
-const _errs4 = errors;
-if(typeof key1 === "string"){
-if(!pattern4.test(key1)){
-const err3 = {instancePath:instancePath+"/sealed",schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\"",propertyName:key1};
+}
+else {
+const err3 = {instancePath:instancePath+"/file",schemaPath:"#/$defs/AbsolutePath/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -158,8 +272,11 @@ vErrors.push(err3);
 errors++;
 }
 }
-else {
-const err4 = {instancePath:instancePath+"/sealed",schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string",propertyName:key1};
+if(data.mode !== undefined){
+let data2 = data.mode;
+if(typeof data2 === "string"){
+if(!pattern10.test(data2)){
+const err4 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/pattern",keyword:"pattern",params:{pattern: "^0?[0-7]{3}$"},message:"must match pattern \""+"^0?[0-7]{3}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -168,9 +285,9 @@ vErrors.push(err4);
 }
 errors++;
 }
-var valid1 = _errs4 === errors;
-if(!valid1){
-const err5 = {instancePath:instancePath+"/sealed",schemaPath:"#/properties/sealed/propertyNames",keyword:"propertyNames",params:{propertyName: key1},message:"property name must be valid"};
+}
+else {
+const err5 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -180,11 +297,12 @@ vErrors.push(err5);
 errors++;
 }
 }
-for(const key2 in data0){
-let data1 = data0[key2];
-if(typeof data1 === "string"){
-if(!pattern8.test(data1)){
-const err6 = {instancePath:instancePath+"/sealed/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sealed/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[\\x20-\\x7e\\r\\n\\t]{1,65536}$"},message:"must match pattern \""+"^[\\x20-\\x7e\\r\\n\\t]{1,65536}$"+"\""};
+if(data.mode !== undefined){
+if(data.file === undefined){
+const err6 = {instancePath,schemaPath:"#/dependentRequired",keyword:"dependentRequired",params:{property: "mode",
+    missingProperty: "file",
+    depsCount: 1,
+    deps: "file"},message:"must have property file when property mode is present"};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -194,37 +312,14 @@ vErrors.push(err6);
 errors++;
 }
 }
+}
 else {
-const err7 = {instancePath:instancePath+"/sealed/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sealed/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err7 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err7];
 }
 else {
 vErrors.push(err7);
-}
-errors++;
-}
-}
-}
-else {
-const err8 = {instancePath:instancePath+"/sealed",schemaPath:"#/properties/sealed/type",keyword:"type",params:{type: "object"},message:"must be object"};
-if(vErrors === null){
-vErrors = [err8];
-}
-else {
-vErrors.push(err8);
-}
-errors++;
-}
-}
-}
-else {
-const err9 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
-if(vErrors === null){
-vErrors = [err9];
-}
-else {
-vErrors.push(err9);
 }
 errors++;
 }
@@ -294,10 +389,10 @@ return errors === 0;
 validate24.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate28(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate30(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate28.evaluated;
+const evaluated0 = validate30.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -330,17 +425,17 @@ vErrors.push(err1);
 }
 errors++;
 }
-validate28.errors = vErrors;
+validate30.errors = vErrors;
 return errors === 0;
 }
-validate28.evaluated = {"items":true,"dynamicProps":false,"dynamicItems":false};
+validate30.evaluated = {"items":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema42 = {"title":"Port","description":"A port of the container, published on the node where `external` is given.","type":"object","additionalProperties":false,"required":["internal"],"properties":{"internal":{"description":"The port that the container listens on.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[8080]},"external":{"description":"The port of the node that leads to it. Default: not published.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[80]},"protocol":{"description":"`tcp` or `udp`.","enum":["tcp","udp"],"default":"tcp","examples":["udp"]}},"examples":[{"internal":8080,"external":80},{"internal":53,"external":53,"protocol":"udp"}]};
+const schema44 = {"title":"Port","description":"A port of the container, published on the node where `external` is given.","type":"object","additionalProperties":false,"required":["internal"],"properties":{"internal":{"description":"The port that the container listens on.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[8080]},"external":{"description":"The port of the node that leads to it. Default: not published.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[80]},"protocol":{"description":"`tcp` or `udp`.","enum":["tcp","udp"],"default":"tcp","examples":["udp"]}},"examples":[{"internal":8080,"external":80},{"internal":53,"external":53,"protocol":"udp"}]};
 
-function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate33(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate31.evaluated;
+const evaluated0 = validate33.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -443,7 +538,7 @@ errors++;
 if(data.protocol !== undefined){
 let data2 = data.protocol;
 if(!((data2 === "tcp") || (data2 === "udp"))){
-const err8 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema42.properties.protocol.enum},message:"must be equal to one of the allowed values"};
+const err8 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema44.properties.protocol.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -464,17 +559,17 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate31.errors = vErrors;
+validate33.errors = vErrors;
 return errors === 0;
 }
-validate31.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate33.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema45 = {"title":"Port range","description":"A span of ports of the container, published on an equally long span of the node.","type":"object","additionalProperties":false,"required":["internal","external"],"properties":{"internal":{"description":"The ports that the container listens on.","allOf":[{"$ref":"#/$defs/PortSpan"}],"examples":[{"from":10000,"to":10099}]},"external":{"description":"The ports of the node; as many as `internal`.","allOf":[{"$ref":"#/$defs/PortSpan"}],"examples":[{"from":20000,"to":20099}]},"protocol":{"description":"`tcp` or `udp`.","enum":["tcp","udp"],"default":"tcp","examples":["udp"]}},"examples":[{"internal":{"from":10000,"to":10099},"external":{"from":10000,"to":10099},"protocol":"udp"}]};
+const schema47 = {"title":"Port range","description":"A span of ports of the container, published on an equally long span of the node.","type":"object","additionalProperties":false,"required":["internal","external"],"properties":{"internal":{"description":"The ports that the container listens on.","allOf":[{"$ref":"#/$defs/PortSpan"}],"examples":[{"from":10000,"to":10099}]},"external":{"description":"The ports of the node; as many as `internal`.","allOf":[{"$ref":"#/$defs/PortSpan"}],"examples":[{"from":20000,"to":20099}]},"protocol":{"description":"`tcp` or `udp`.","enum":["tcp","udp"],"default":"tcp","examples":["udp"]}},"examples":[{"internal":{"from":10000,"to":10099},"external":{"from":10000,"to":10099},"protocol":"udp"}]};
 
-function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate34.evaluated;
+const evaluated0 = validate36.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -595,16 +690,16 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate34.errors = vErrors;
+validate36.errors = vErrors;
 return errors === 0;
 }
-validate34.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate36.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate33(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate35(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate33.evaluated;
+const evaluated0 = validate35.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -645,21 +740,21 @@ errors++;
 }
 }
 if(data.internal !== undefined){
-if(!(validate34(data.internal, {instancePath:instancePath+"/internal",parentData:data,parentDataProperty:"internal",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data.internal, {instancePath:instancePath+"/internal",parentData:data,parentDataProperty:"internal",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data.external !== undefined){
-if(!(validate34(data.external, {instancePath:instancePath+"/external",parentData:data,parentDataProperty:"external",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data.external, {instancePath:instancePath+"/external",parentData:data,parentDataProperty:"external",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data.protocol !== undefined){
 let data2 = data.protocol;
 if(!((data2 === "tcp") || (data2 === "udp"))){
-const err3 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema45.properties.protocol.enum},message:"must be equal to one of the allowed values"};
+const err3 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema47.properties.protocol.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -680,20 +775,20 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate33.errors = vErrors;
+validate35.errors = vErrors;
 return errors === 0;
 }
-validate33.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate35.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema49 = {"title":"Volume","description":"Storage at a path of the container. Named volumes outlive deployments and are never removed without `removeVolumes`.","type":"object","additionalProperties":false,"required":["path"],"properties":{"name":{"description":"The volume's name within the target; on the node it is `<prefix>-<name>`. Needed for `named`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["data"]},"path":{"description":"Where the container sees it.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/var/lib/postgresql/data"]},"type":{"description":"`named`: kept by the engine. `bind`: a directory or file of the node. `tmpfs`: in memory, gone with the container. `memory`: in memory and shared by the target's pod; on Docker the same as `tmpfs`.","enum":["named","bind","tmpfs","memory"],"default":"named","examples":["named"]},"source":{"description":"For `bind`: the path on the node.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/srv/shop/uploads"]},"size":{"description":"For `tmpfs` and `memory` the limit; on Kubernetes what a named volume claims.","allOf":[{"$ref":"#/$defs/Quantity"}],"examples":["10Gi"]},"class":{"description":"The storage class of the claim. Kubernetes only.","type":"string","pattern":"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$","examples":["fast-ssd"]},"accessMode":{"description":"The access mode of the claim. Kubernetes only.","enum":["ReadWriteOnce","ReadOnlyMany","ReadWriteMany","ReadWriteOncePod"],"default":"ReadWriteOnce","examples":["ReadWriteMany"]},"readOnly":{"description":"The container may not write to it.","type":"boolean","default":false,"examples":[true]}},"allOf":[{"if":{"properties":{"type":{"const":"bind"}},"required":["type"]},"then":{"required":["source"]},"else":{"properties":{"source":false}}},{"if":{"anyOf":[{"not":{"required":["type"]}},{"properties":{"type":{"const":"named"}}}]},"then":{"required":["name"]}}],"examples":[{"name":"data","path":"/var/lib/postgresql/data"},{"path":"/uploads","type":"bind","source":"/srv/shop/uploads","readOnly":true},{"path":"/tmp","type":"tmpfs","size":"64Mi"}]};
-const schema53 = {"title":"Quantity","description":"A Kubernetes quantity: a number with an optional suffix (`m`; `k M G T P E`; `Ki Mi Gi Ti Pi Ei`).","type":["string","number"],"minimum":0,"pattern":"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$","examples":["500m","1.5",2,"256Mi","10Gi"]};
-const pattern14 = new RegExp("^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", "u");
-const pattern15 = new RegExp("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "u");
+const schema51 = {"title":"Volume","description":"Storage at a path of the container. Named volumes outlive deployments and are never removed without `removeVolumes`.","type":"object","additionalProperties":false,"required":["path"],"properties":{"name":{"description":"The volume's name within the target; on the node it is `<prefix>-<name>`. Needed for `named`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["data"]},"path":{"description":"Where the container sees it.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/var/lib/postgresql/data"]},"type":{"description":"`named`: kept by the engine. `bind`: a directory or file of the node. `tmpfs`: in memory, gone with the container. `memory`: in memory and shared by the target's pod; on Docker the same as `tmpfs`.","enum":["named","bind","tmpfs","memory"],"default":"named","examples":["named"]},"source":{"description":"For `bind`: the path on the node.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/srv/shop/uploads"]},"size":{"description":"For `tmpfs` and `memory` the limit; on Kubernetes what a named volume claims.","allOf":[{"$ref":"#/$defs/Quantity"}],"examples":["10Gi"]},"class":{"description":"The storage class of the claim. Kubernetes only.","type":"string","pattern":"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$","examples":["fast-ssd"]},"accessMode":{"description":"The access mode of the claim. Kubernetes only.","enum":["ReadWriteOnce","ReadOnlyMany","ReadWriteMany","ReadWriteOncePod"],"default":"ReadWriteOnce","examples":["ReadWriteMany"]},"readOnly":{"description":"The container may not write to it.","type":"boolean","default":false,"examples":[true]}},"allOf":[{"if":{"properties":{"type":{"const":"bind"}},"required":["type"]},"then":{"required":["source"]},"else":{"properties":{"source":false}}},{"if":{"anyOf":[{"not":{"required":["type"]}},{"properties":{"type":{"const":"named"}}}]},"then":{"required":["name"]}}],"examples":[{"name":"data","path":"/var/lib/postgresql/data"},{"path":"/uploads","type":"bind","source":"/srv/shop/uploads","readOnly":true},{"path":"/tmp","type":"tmpfs","size":"64Mi"}]};
+const schema55 = {"title":"Quantity","description":"A Kubernetes quantity: a number with an optional suffix (`m`; `k M G T P E`; `Ki Mi Gi Ti Pi Ei`).","type":["string","number"],"minimum":0,"pattern":"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$","examples":["500m","1.5",2,"256Mi","10Gi"]};
+const pattern16 = new RegExp("^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", "u");
+const pattern17 = new RegExp("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "u");
 
-function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate40(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate38.evaluated;
+const evaluated0 = validate40.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -976,7 +1071,7 @@ errors++;
 if(data.path !== undefined){
 let data4 = data.path;
 if(typeof data4 === "string"){
-if(!pattern10.test(data4)){
+if(!pattern9.test(data4)){
 const err15 = {instancePath:instancePath+"/path",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err15];
@@ -1001,7 +1096,7 @@ errors++;
 if(data.type !== undefined){
 let data5 = data.type;
 if(!((((data5 === "named") || (data5 === "bind")) || (data5 === "tmpfs")) || (data5 === "memory"))){
-const err17 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema49.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err17 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema51.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -1014,7 +1109,7 @@ errors++;
 if(data.source !== undefined){
 let data6 = data.source;
 if(typeof data6 === "string"){
-if(!pattern10.test(data6)){
+if(!pattern9.test(data6)){
 const err18 = {instancePath:instancePath+"/source",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err18];
@@ -1039,7 +1134,7 @@ errors++;
 if(data.size !== undefined){
 let data7 = data.size;
 if((typeof data7 !== "string") && (!((typeof data7 == "number") && (isFinite(data7))))){
-const err20 = {instancePath:instancePath+"/size",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema53.type},message:"must be string,number"};
+const err20 = {instancePath:instancePath+"/size",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -1061,7 +1156,7 @@ errors++;
 }
 }
 if(typeof data7 === "string"){
-if(!pattern14.test(data7)){
+if(!pattern16.test(data7)){
 const err22 = {instancePath:instancePath+"/size",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err22];
@@ -1076,7 +1171,7 @@ errors++;
 if(data.class !== undefined){
 let data8 = data.class;
 if(typeof data8 === "string"){
-if(!pattern15.test(data8)){
+if(!pattern17.test(data8)){
 const err23 = {instancePath:instancePath+"/class",schemaPath:"#/properties/class/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"+"\""};
 if(vErrors === null){
 vErrors = [err23];
@@ -1101,7 +1196,7 @@ errors++;
 if(data.accessMode !== undefined){
 let data9 = data.accessMode;
 if(!((((data9 === "ReadWriteOnce") || (data9 === "ReadOnlyMany")) || (data9 === "ReadWriteMany")) || (data9 === "ReadWriteOncePod"))){
-const err25 = {instancePath:instancePath+"/accessMode",schemaPath:"#/properties/accessMode/enum",keyword:"enum",params:{allowedValues: schema49.properties.accessMode.enum},message:"must be equal to one of the allowed values"};
+const err25 = {instancePath:instancePath+"/accessMode",schemaPath:"#/properties/accessMode/enum",keyword:"enum",params:{allowedValues: schema51.properties.accessMode.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -1134,17 +1229,17 @@ vErrors.push(err27);
 }
 errors++;
 }
-validate38.errors = vErrors;
+validate40.errors = vErrors;
 return errors === 0;
 }
-validate38.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate40.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern17 = new RegExp("^[^\\s]{1,512}$", "u");
+const pattern19 = new RegExp("^[^\\s]{1,512}$", "u");
 
-function validate44(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate47(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate44.evaluated;
+const evaluated0 = validate47.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -1212,7 +1307,7 @@ errors++;
 if(data.path !== undefined){
 let data1 = data.path;
 if(typeof data1 === "string"){
-if(!pattern10.test(data1)){
+if(!pattern9.test(data1)){
 const err5 = {instancePath:instancePath+"/path",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -1245,16 +1340,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate44.errors = vErrors;
+validate47.errors = vErrors;
 return errors === 0;
 }
-validate44.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate47.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate40(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate42(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate40.evaluated;
+const evaluated0 = validate42.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -1283,7 +1378,7 @@ vErrors.push(err1);
 errors++;
 }
 for(const key0 in data){
-if(!(((((((key0 === "name") || (key0 === "image")) || (key0 === "command")) || (key0 === "args")) || (key0 === "environment")) || (key0 === "useParentConfig")) || (key0 === "volumes"))){
+if(!((((((((key0 === "name") || (key0 === "image")) || (key0 === "command")) || (key0 === "args")) || (key0 === "environment")) || (key0 === "secrets")) || (key0 === "useParentConfig")) || (key0 === "volumes"))){
 const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err2];
@@ -1322,7 +1417,7 @@ errors++;
 if(data.image !== undefined){
 let data1 = data.image;
 if(typeof data1 === "string"){
-if(!pattern17.test(data1)){
+if(!pattern19.test(data1)){
 const err5 = {instancePath:instancePath+"/image",schemaPath:"#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -1345,20 +1440,26 @@ errors++;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.args !== undefined){
-if(!(validate28(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.environment !== undefined){
 if(!(validate22(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+if(data.secrets !== undefined){
+if(!(validate24(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
@@ -1375,12 +1476,12 @@ errors++;
 }
 }
 if(data.volumes !== undefined){
-let data6 = data.volumes;
-if(Array.isArray(data6)){
-const len0 = data6.length;
+let data7 = data.volumes;
+if(Array.isArray(data7)){
+const len0 = data7.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate44(data6[i0], {instancePath:instancePath+"/volumes/" + i0,parentData:data6,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
+if(!(validate47(data7[i0], {instancePath:instancePath+"/volumes/" + i0,parentData:data7,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
 errors = vErrors.length;
 }
 }
@@ -1407,16 +1508,16 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate40.errors = vErrors;
+validate42.errors = vErrors;
 return errors === 0;
 }
-validate40.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate42.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate47(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate50(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate47.evaluated;
+const evaluated0 = validate50.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -1469,7 +1570,7 @@ errors++;
 if(data.image !== undefined){
 let data0 = data.image;
 if(typeof data0 === "string"){
-if(!pattern17.test(data0)){
+if(!pattern19.test(data0)){
 const err4 = {instancePath:instancePath+"/image",schemaPath:"#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -1519,7 +1620,7 @@ errors++;
 if(data.path !== undefined){
 let data2 = data.path;
 if(typeof data2 === "string"){
-if(!pattern10.test(data2)){
+if(!pattern9.test(data2)){
 const err8 = {instancePath:instancePath+"/path",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -1564,16 +1665,16 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate47.errors = vErrors;
+validate50.errors = vErrors;
 return errors === 0;
 }
-validate47.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate50.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate49(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate52(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate49.evaluated;
+const evaluated0 = validate52.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -1592,7 +1693,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!((((key0 === "image") || (key0 === "volume")) || (key0 === "command")) || (key0 === "environment"))){
+if(!(((((key0 === "image") || (key0 === "volume")) || (key0 === "command")) || (key0 === "environment")) || (key0 === "secrets"))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -1606,7 +1707,7 @@ errors++;
 if(data.image !== undefined){
 let data0 = data.image;
 if(typeof data0 === "string"){
-if(!pattern17.test(data0)){
+if(!pattern19.test(data0)){
 const err2 = {instancePath:instancePath+"/image",schemaPath:"#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -1654,14 +1755,20 @@ errors++;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.environment !== undefined){
 if(!(validate22(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+if(data.secrets !== undefined){
+if(!(validate24(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
@@ -1676,17 +1783,17 @@ vErrors.push(err6);
 }
 errors++;
 }
-validate49.errors = vErrors;
+validate52.errors = vErrors;
 return errors === 0;
 }
-validate49.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate52.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern25 = new RegExp("^[A-Z][A-Z_]{1,39}$", "u");
+const pattern27 = new RegExp("^[A-Z][A-Z_]{1,39}$", "u");
 
-function validate53(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate53.evaluated;
+const evaluated0 = validate57.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -1713,7 +1820,7 @@ const len0 = data0.length;
 for(let i0=0; i0<len0; i0++){
 let data1 = data0[i0];
 if(typeof data1 === "string"){
-if(!pattern25.test(data1)){
+if(!pattern27.test(data1)){
 const err1 = {instancePath:instancePath+"/add/" + i0,schemaPath:"#/$defs/Capability/pattern",keyword:"pattern",params:{pattern: "^[A-Z][A-Z_]{1,39}$"},message:"must match pattern \""+"^[A-Z][A-Z_]{1,39}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -1754,7 +1861,7 @@ const len1 = data2.length;
 for(let i1=0; i1<len1; i1++){
 let data3 = data2[i1];
 if(typeof data3 === "string"){
-if(!pattern25.test(data3)){
+if(!pattern27.test(data3)){
 const err4 = {instancePath:instancePath+"/drop/" + i1,schemaPath:"#/$defs/Capability/pattern",keyword:"pattern",params:{pattern: "^[A-Z][A-Z_]{1,39}$"},message:"must match pattern \""+"^[A-Z][A-Z_]{1,39}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -1799,18 +1906,18 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate53.errors = vErrors;
+validate57.errors = vErrors;
 return errors === 0;
 }
-validate53.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate57.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern27 = new RegExp("^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$", "u");
-const pattern28 = new RegExp("^/[^\\s]{0,1023}$", "u");
+const pattern29 = new RegExp("^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$", "u");
+const pattern30 = new RegExp("^/[^\\s]{0,1023}$", "u");
 
-function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate55.evaluated;
+const evaluated0 = validate59.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -1833,7 +1940,7 @@ errors++;
 if(data.domain !== undefined){
 let data0 = data.domain;
 if(typeof data0 === "string"){
-if(!pattern27.test(data0)){
+if(!pattern29.test(data0)){
 const err1 = {instancePath:instancePath+"/domain",schemaPath:"#/properties/domain/pattern",keyword:"pattern",params:{pattern: "^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$"},message:"must match pattern \""+"^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -1858,7 +1965,7 @@ errors++;
 if(data.path !== undefined){
 let data1 = data.path;
 if(typeof data1 === "string"){
-if(!pattern28.test(data1)){
+if(!pattern30.test(data1)){
 const err3 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[^\\s]{0,1023}$"},message:"must match pattern \""+"^/[^\\s]{0,1023}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -1895,7 +2002,7 @@ errors++;
 if(data.uploadLimit !== undefined){
 let data3 = data.uploadLimit;
 if((typeof data3 !== "string") && (!((typeof data3 == "number") && (isFinite(data3))))){
-const err6 = {instancePath:instancePath+"/uploadLimit",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema53.type},message:"must be string,number"};
+const err6 = {instancePath:instancePath+"/uploadLimit",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -1917,7 +2024,7 @@ errors++;
 }
 }
 if(typeof data3 === "string"){
-if(!pattern14.test(data3)){
+if(!pattern16.test(data3)){
 const err8 = {instancePath:instancePath+"/uploadLimit",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -1975,16 +2082,16 @@ vErrors.push(err12);
 }
 errors++;
 }
-validate55.errors = vErrors;
+validate59.errors = vErrors;
 return errors === 0;
 }
-validate55.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate59.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate58(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate62(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate58.evaluated;
+const evaluated0 = validate62.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2007,7 +2114,7 @@ errors++;
 if(data.cpu !== undefined){
 let data0 = data.cpu;
 if((typeof data0 !== "string") && (!((typeof data0 == "number") && (isFinite(data0))))){
-const err1 = {instancePath:instancePath+"/cpu",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema53.type},message:"must be string,number"};
+const err1 = {instancePath:instancePath+"/cpu",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -2029,7 +2136,7 @@ errors++;
 }
 }
 if(typeof data0 === "string"){
-if(!pattern14.test(data0)){
+if(!pattern16.test(data0)){
 const err3 = {instancePath:instancePath+"/cpu",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -2044,7 +2151,7 @@ errors++;
 if(data.memory !== undefined){
 let data1 = data.memory;
 if((typeof data1 !== "string") && (!((typeof data1 == "number") && (isFinite(data1))))){
-const err4 = {instancePath:instancePath+"/memory",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema53.type},message:"must be string,number"};
+const err4 = {instancePath:instancePath+"/memory",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -2066,7 +2173,7 @@ errors++;
 }
 }
 if(typeof data1 === "string"){
-if(!pattern14.test(data1)){
+if(!pattern16.test(data1)){
 const err6 = {instancePath:instancePath+"/memory",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -2089,16 +2196,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate58.errors = vErrors;
+validate62.errors = vErrors;
 return errors === 0;
 }
-validate58.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate62.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate61(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate57.evaluated;
+const evaluated0 = validate61.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2119,14 +2226,14 @@ errors++;
 }
 }
 if(data.requests !== undefined){
-if(!(validate58(data.requests, {instancePath:instancePath+"/requests",parentData:data,parentDataProperty:"requests",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+if(!(validate62(data.requests, {instancePath:instancePath+"/requests",parentData:data,parentDataProperty:"requests",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
 if(data.limits !== undefined){
-if(!(validate58(data.limits, {instancePath:instancePath+"/limits",parentData:data,parentDataProperty:"limits",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+if(!(validate62(data.limits, {instancePath:instancePath+"/limits",parentData:data,parentDataProperty:"limits",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
@@ -2141,17 +2248,17 @@ vErrors.push(err1);
 }
 errors++;
 }
-validate57.errors = vErrors;
+validate61.errors = vErrors;
 return errors === 0;
 }
-validate57.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate61.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema77 = {"title":"Health check","description":"When the container counts as healthy. One of `command` (inside the container), `http` and `tcp` (from the agent); without one it is healthy after it has run for `settle` without a restart.","type":"object","additionalProperties":false,"properties":{"command":{"description":"Runs inside the container; exit code 0 is healthy.","allOf":[{"$ref":"#/$defs/TextList"}],"minItems":1,"examples":[["pg_isready"]]},"http":{"description":"A GET request to the container.","allOf":[{"$ref":"#/$defs/HttpProbe"}],"examples":[{"path":"/healthz","port":8080}]},"tcp":{"description":"A connection to the container.","allOf":[{"$ref":"#/$defs/TcpProbe"}],"examples":[{"port":5432}]},"interval":{"description":"The time from one probe to the next.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"5s","examples":["2s"]},"timeout":{"description":"How long one probe may take.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"5s","examples":["1s"]},"retries":{"description":"So many failures in a row mean unhealthy.","type":"integer","minimum":1,"maximum":1000,"default":3,"examples":[15]},"startPeriod":{"description":"Failures within this time after the start do not count.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"0s","examples":["5s"]},"settle":{"description":"Without a probe: the container is healthy after it has run so long without a restart.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"3s","examples":["0s"]},"start":{"description":"Kubernetes: the startup probe. Kubernetes only.","allOf":[{"$ref":"#/$defs/Probe"}],"examples":[{"tcp":{"port":8080},"retries":30}]},"live":{"description":"Kubernetes: the liveness probe; its failure restarts the container. Kubernetes only.","allOf":[{"$ref":"#/$defs/Probe"}],"examples":[{"http":{"path":"/livez","port":8080}}]},"ready":{"description":"Kubernetes: the readiness probe; its failure takes the container out of the service. Kubernetes only.","allOf":[{"$ref":"#/$defs/Probe"}],"examples":[{"http":{"path":"/readyz","port":8080}}]}},"dependentSchemas":{"command":{"properties":{"http":false,"tcp":false}},"http":{"properties":{"tcp":false}}},"examples":[{"command":["pg_isready"],"interval":"2s","retries":15},{"http":{"path":"/healthz","port":8080},"startPeriod":"5s"},{"settle":"0s"}]};
+const schema79 = {"title":"Health check","description":"When the container counts as healthy. One of `command` (inside the container), `http` and `tcp` (from the agent); without one it is healthy after it has run for `settle` without a restart.","type":"object","additionalProperties":false,"properties":{"command":{"description":"Runs inside the container; exit code 0 is healthy.","allOf":[{"$ref":"#/$defs/TextList"}],"minItems":1,"examples":[["pg_isready"]]},"http":{"description":"A GET request to the container.","allOf":[{"$ref":"#/$defs/HttpProbe"}],"examples":[{"path":"/healthz","port":8080}]},"tcp":{"description":"A connection to the container.","allOf":[{"$ref":"#/$defs/TcpProbe"}],"examples":[{"port":5432}]},"interval":{"description":"The time from one probe to the next.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"5s","examples":["2s"]},"timeout":{"description":"How long one probe may take.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"5s","examples":["1s"]},"retries":{"description":"So many failures in a row mean unhealthy.","type":"integer","minimum":1,"maximum":1000,"default":3,"examples":[15]},"startPeriod":{"description":"Failures within this time after the start do not count.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"0s","examples":["5s"]},"settle":{"description":"Without a probe: the container is healthy after it has run so long without a restart.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"3s","examples":["0s"]},"start":{"description":"Kubernetes: the startup probe. Kubernetes only.","allOf":[{"$ref":"#/$defs/Probe"}],"examples":[{"tcp":{"port":8080},"retries":30}]},"live":{"description":"Kubernetes: the liveness probe; its failure restarts the container. Kubernetes only.","allOf":[{"$ref":"#/$defs/Probe"}],"examples":[{"http":{"path":"/livez","port":8080}}]},"ready":{"description":"Kubernetes: the readiness probe; its failure takes the container out of the service. Kubernetes only.","allOf":[{"$ref":"#/$defs/Probe"}],"examples":[{"http":{"path":"/readyz","port":8080}}]}},"dependentSchemas":{"command":{"properties":{"http":false,"tcp":false}},"http":{"properties":{"tcp":false}}},"examples":[{"command":["pg_isready"],"interval":"2s","retries":15},{"http":{"path":"/healthz","port":8080},"startPeriod":"5s"},{"settle":"0s"}]};
 
-function validate64(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate68(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate64.evaluated;
+const evaluated0 = validate68.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2184,7 +2291,7 @@ errors++;
 if(data.path !== undefined){
 let data0 = data.path;
 if(typeof data0 === "string"){
-if(!pattern28.test(data0)){
+if(!pattern30.test(data0)){
 const err2 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[^\\s]{0,1023}$"},message:"must match pattern \""+"^/[^\\s]{0,1023}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2252,16 +2359,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate64.errors = vErrors;
+validate68.errors = vErrors;
 return errors === 0;
 }
-validate64.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate68.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate66(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate66.evaluated;
+const evaluated0 = validate70.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2337,16 +2444,16 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate66.errors = vErrors;
+validate70.errors = vErrors;
 return errors === 0;
 }
-validate66.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate70.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate68(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate72(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate68.evaluated;
+const evaluated0 = validate72.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2368,8 +2475,8 @@ errors++;
 }
 if(data.command !== undefined){
 let data0 = data.command;
-if(!(validate28(data0, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data0, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 if(Array.isArray(data0)){
@@ -2386,21 +2493,21 @@ errors++;
 }
 }
 if(data.http !== undefined){
-if(!(validate64(data.http, {instancePath:instancePath+"/http",parentData:data,parentDataProperty:"http",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+if(!(validate68(data.http, {instancePath:instancePath+"/http",parentData:data,parentDataProperty:"http",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
 errors = vErrors.length;
 }
 }
 if(data.tcp !== undefined){
-if(!(validate66(data.tcp, {instancePath:instancePath+"/tcp",parentData:data,parentDataProperty:"tcp",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+if(!(validate70(data.tcp, {instancePath:instancePath+"/tcp",parentData:data,parentDataProperty:"tcp",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
 if(data.interval !== undefined){
 let data3 = data.interval;
 if(typeof data3 === "string"){
-if(!pattern33.test(data3)){
+if(!pattern35.test(data3)){
 const err2 = {instancePath:instancePath+"/interval",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2425,7 +2532,7 @@ errors++;
 if(data.timeout !== undefined){
 let data4 = data.timeout;
 if(typeof data4 === "string"){
-if(!pattern33.test(data4)){
+if(!pattern35.test(data4)){
 const err4 = {instancePath:instancePath+"/timeout",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -2485,7 +2592,7 @@ errors++;
 if(data.startPeriod !== undefined){
 let data6 = data.startPeriod;
 if(typeof data6 === "string"){
-if(!pattern33.test(data6)){
+if(!pattern35.test(data6)){
 const err9 = {instancePath:instancePath+"/startPeriod",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -2556,16 +2663,16 @@ vErrors.push(err14);
 }
 errors++;
 }
-validate68.errors = vErrors;
+validate72.errors = vErrors;
 return errors === 0;
 }
-validate68.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate72.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate62(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate66(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate62.evaluated;
+const evaluated0 = validate66.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2574,7 +2681,7 @@ evaluated0.items = undefined;
 }
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(func1.call(schema77.properties, key0))){
+if(!(func1.call(schema79.properties, key0))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err0];
@@ -2587,8 +2694,8 @@ errors++;
 }
 if(data.command !== undefined){
 let data0 = data.command;
-if(!(validate28(data0, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data0, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 if(Array.isArray(data0)){
@@ -2605,21 +2712,21 @@ errors++;
 }
 }
 if(data.http !== undefined){
-if(!(validate64(data.http, {instancePath:instancePath+"/http",parentData:data,parentDataProperty:"http",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+if(!(validate68(data.http, {instancePath:instancePath+"/http",parentData:data,parentDataProperty:"http",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
 errors = vErrors.length;
 }
 }
 if(data.tcp !== undefined){
-if(!(validate66(data.tcp, {instancePath:instancePath+"/tcp",parentData:data,parentDataProperty:"tcp",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+if(!(validate70(data.tcp, {instancePath:instancePath+"/tcp",parentData:data,parentDataProperty:"tcp",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
 if(data.interval !== undefined){
 let data3 = data.interval;
 if(typeof data3 === "string"){
-if(!pattern33.test(data3)){
+if(!pattern35.test(data3)){
 const err2 = {instancePath:instancePath+"/interval",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2644,7 +2751,7 @@ errors++;
 if(data.timeout !== undefined){
 let data4 = data.timeout;
 if(typeof data4 === "string"){
-if(!pattern33.test(data4)){
+if(!pattern35.test(data4)){
 const err4 = {instancePath:instancePath+"/timeout",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -2704,7 +2811,7 @@ errors++;
 if(data.startPeriod !== undefined){
 let data6 = data.startPeriod;
 if(typeof data6 === "string"){
-if(!pattern33.test(data6)){
+if(!pattern35.test(data6)){
 const err9 = {instancePath:instancePath+"/startPeriod",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -2729,7 +2836,7 @@ errors++;
 if(data.settle !== undefined){
 let data7 = data.settle;
 if(typeof data7 === "string"){
-if(!pattern33.test(data7)){
+if(!pattern35.test(data7)){
 const err11 = {instancePath:instancePath+"/settle",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err11];
@@ -2752,20 +2859,20 @@ errors++;
 }
 }
 if(data.start !== undefined){
-if(!(validate68(data.start, {instancePath:instancePath+"/start",parentData:data,parentDataProperty:"start",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+if(!(validate72(data.start, {instancePath:instancePath+"/start",parentData:data,parentDataProperty:"start",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
 errors = vErrors.length;
 }
 }
 if(data.live !== undefined){
-if(!(validate68(data.live, {instancePath:instancePath+"/live",parentData:data,parentDataProperty:"live",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+if(!(validate72(data.live, {instancePath:instancePath+"/live",parentData:data,parentDataProperty:"live",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
 errors = vErrors.length;
 }
 }
 if(data.ready !== undefined){
-if(!(validate68(data.ready, {instancePath:instancePath+"/ready",parentData:data,parentDataProperty:"ready",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+if(!(validate72(data.ready, {instancePath:instancePath+"/ready",parentData:data,parentDataProperty:"ready",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
 errors = vErrors.length;
 }
 }
@@ -2818,17 +2925,17 @@ vErrors.push(err16);
 }
 errors++;
 }
-validate62.errors = vErrors;
+validate66.errors = vErrors;
 return errors === 0;
 }
-validate62.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate66.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern41 = new RegExp("^[^\\u0000-\\u001f=]{1,253}$", "u");
+const pattern43 = new RegExp("^[^\\u0000-\\u001f=]{1,253}$", "u");
 
-function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate80(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate76.evaluated;
+const evaluated0 = validate80.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2839,7 +2946,7 @@ if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!pattern41.test(key0)){
+if(!pattern43.test(key0)){
 const err0 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f=]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f=]{1,253}$"+"\"",propertyName:key0};
 if(vErrors === null){
 vErrors = [err0];
@@ -2886,17 +2993,17 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate76.errors = vErrors;
+validate80.errors = vErrors;
 return errors === 0;
 }
-validate76.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate80.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern42 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$", "u");
+const pattern44 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$", "u");
 
-function validate78(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate78.evaluated;
+const evaluated0 = validate82.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -2929,7 +3036,7 @@ errors++;
 if(data.driver !== undefined){
 let data0 = data.driver;
 if(typeof data0 === "string"){
-if(!pattern42.test(data0)){
+if(!pattern44.test(data0)){
 const err2 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2952,8 +3059,8 @@ errors++;
 }
 }
 if(data.options !== undefined){
-if(!(validate76(data.options, {instancePath:instancePath+"/options",parentData:data,parentDataProperty:"options",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.options, {instancePath:instancePath+"/options",parentData:data,parentDataProperty:"options",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -2968,17 +3075,17 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate78.errors = vErrors;
+validate82.errors = vErrors;
 return errors === 0;
 }
-validate78.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate82.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema93 = {"title":"Expected state","description":"What counts as success. `running` is the default; a job ends (`exited`) with `exitCode`; `waiting` is a container that is created and waits for somebody to start it.","type":"object","additionalProperties":false,"required":["state"],"properties":{"state":{"description":"The state to reach.","enum":["running","exited","waiting"],"default":"running","examples":["exited"]},"exitCode":{"description":"For `exited`: the exit code.","type":"integer","minimum":0,"maximum":255,"default":0,"examples":[0]},"timeout":{"description":"How long it may take. Default: the deployment's `timeouts.health`.","allOf":[{"$ref":"#/$defs/Duration"}],"examples":["2m"]}},"if":{"properties":{"state":{"const":"exited"}}},"else":{"properties":{"exitCode":false}},"examples":[{"state":"exited","exitCode":0,"timeout":"2m"}]};
+const schema95 = {"title":"Expected state","description":"What counts as success. `running` is the default; a job ends (`exited`) with `exitCode`; `waiting` is a container that is created and waits for somebody to start it.","type":"object","additionalProperties":false,"required":["state"],"properties":{"state":{"description":"The state to reach.","enum":["running","exited","waiting"],"default":"running","examples":["exited"]},"exitCode":{"description":"For `exited`: the exit code.","type":"integer","minimum":0,"maximum":255,"default":0,"examples":[0]},"timeout":{"description":"How long it may take. Default: the deployment's `timeouts.health`.","allOf":[{"$ref":"#/$defs/Duration"}],"examples":["2m"]}},"if":{"properties":{"state":{"const":"exited"}}},"else":{"properties":{"exitCode":false}},"examples":[{"state":"exited","exitCode":0,"timeout":"2m"}]};
 
-function validate81(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate85(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate81.evaluated;
+const evaluated0 = validate85.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -3070,7 +3177,7 @@ errors++;
 if(data.state !== undefined){
 let data2 = data.state;
 if(!(((data2 === "running") || (data2 === "exited")) || (data2 === "waiting"))){
-const err5 = {instancePath:instancePath+"/state",schemaPath:"#/properties/state/enum",keyword:"enum",params:{allowedValues: schema93.properties.state.enum},message:"must be equal to one of the allowed values"};
+const err5 = {instancePath:instancePath+"/state",schemaPath:"#/properties/state/enum",keyword:"enum",params:{allowedValues: schema95.properties.state.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -3118,7 +3225,7 @@ errors++;
 if(data.timeout !== undefined){
 let data4 = data.timeout;
 if(typeof data4 === "string"){
-if(!pattern33.test(data4)){
+if(!pattern35.test(data4)){
 const err9 = {instancePath:instancePath+"/timeout",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -3151,18 +3258,18 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate81.errors = vErrors;
+validate85.errors = vErrors;
 return errors === 0;
 }
-validate81.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate85.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema97 = {"title":"Kubernetes","description":"What only a cluster knows. Kubernetes only.","type":"object","additionalProperties":false,"properties":{"deploymentStrategy":{"description":"How the Deployment object replaces its pods. Default: what `strategy` says.","enum":["rolling","recreate"],"default":"rolling","examples":["recreate"]},"proxyHeaders":{"description":"The ingress passes the headers of proxies before it on.","type":"boolean","default":false,"examples":[true]},"customHeaders":{"description":"Request headers that the ingress allows across origins.","type":"array","items":{"description":"The name of a header.","type":"string","pattern":"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$","examples":["X-Shop-Region"]},"examples":[["X-Shop-Region"]]},"useLoadBalancer":{"description":"The Service is of type LoadBalancer.","type":"boolean","default":false,"examples":[true]},"loadBalancerAnnotations":{"description":"Annotations of the load balancer's Service.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"example.org/size":"small"}]},"annotations":{"description":"Annotations by object.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"ingress":{"example.org/rate":"10"}}]},"labels":{"description":"Labels by object, besides `labels`.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"deployment":{"team":"shop"}}]},"metrics":{"description":"Lets Prometheus scrape the container.","allOf":[{"$ref":"#/$defs/Metrics"}],"examples":[{"path":"/metrics","port":9090}]},"ingressClass":{"description":"The ingress class. Default: the cluster's.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["nginx"]},"issuer":{"description":"The cert-manager issuer for `expose: https`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["letsencrypt"]}},"examples":[{"ingressClass":"nginx","issuer":"letsencrypt"}]};
-const pattern45 = new RegExp("^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$", "u");
+const schema99 = {"title":"Kubernetes","description":"What only a cluster knows. Kubernetes only.","type":"object","additionalProperties":false,"properties":{"deploymentStrategy":{"description":"How the Deployment object replaces its pods. Default: what `strategy` says.","enum":["rolling","recreate"],"default":"rolling","examples":["recreate"]},"proxyHeaders":{"description":"The ingress passes the headers of proxies before it on.","type":"boolean","default":false,"examples":[true]},"customHeaders":{"description":"Request headers that the ingress allows across origins.","type":"array","items":{"description":"The name of a header.","type":"string","pattern":"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$","examples":["X-Shop-Region"]},"examples":[["X-Shop-Region"]]},"useLoadBalancer":{"description":"The Service is of type LoadBalancer.","type":"boolean","default":false,"examples":[true]},"loadBalancerAnnotations":{"description":"Annotations of the load balancer's Service.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"example.org/size":"small"}]},"annotations":{"description":"Annotations by object.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"ingress":{"example.org/rate":"10"}}]},"labels":{"description":"Labels by object, besides `labels`.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"deployment":{"team":"shop"}}]},"metrics":{"description":"Lets Prometheus scrape the container.","allOf":[{"$ref":"#/$defs/Metrics"}],"examples":[{"path":"/metrics","port":9090}]},"ingressClass":{"description":"The ingress class. Default: the cluster's.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["nginx"]},"issuer":{"description":"The cert-manager issuer for `expose: https`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["letsencrypt"]}},"examples":[{"ingressClass":"nginx","issuer":"letsencrypt"}]};
+const pattern47 = new RegExp("^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$", "u");
 
-function validate85(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate85.evaluated;
+const evaluated0 = validate89.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -3183,20 +3290,20 @@ errors++;
 }
 }
 if(data.deployment !== undefined){
-if(!(validate76(data.deployment, {instancePath:instancePath+"/deployment",parentData:data,parentDataProperty:"deployment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.deployment, {instancePath:instancePath+"/deployment",parentData:data,parentDataProperty:"deployment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.service !== undefined){
-if(!(validate76(data.service, {instancePath:instancePath+"/service",parentData:data,parentDataProperty:"service",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.service, {instancePath:instancePath+"/service",parentData:data,parentDataProperty:"service",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.ingress !== undefined){
-if(!(validate76(data.ingress, {instancePath:instancePath+"/ingress",parentData:data,parentDataProperty:"ingress",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.ingress, {instancePath:instancePath+"/ingress",parentData:data,parentDataProperty:"ingress",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -3211,16 +3318,16 @@ vErrors.push(err1);
 }
 errors++;
 }
-validate85.errors = vErrors;
+validate89.errors = vErrors;
 return errors === 0;
 }
-validate85.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate89.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate95(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate91.evaluated;
+const evaluated0 = validate95.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -3253,7 +3360,7 @@ errors++;
 if(data.path !== undefined){
 let data0 = data.path;
 if(typeof data0 === "string"){
-if(!pattern28.test(data0)){
+if(!pattern30.test(data0)){
 const err2 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[^\\s]{0,1023}$"},message:"must match pattern \""+"^/[^\\s]{0,1023}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -3321,16 +3428,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate91.errors = vErrors;
+validate95.errors = vErrors;
 return errors === 0;
 }
-validate91.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate95.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate83(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate83.evaluated;
+const evaluated0 = validate87.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -3339,7 +3446,7 @@ evaluated0.items = undefined;
 }
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(func1.call(schema97.properties, key0))){
+if(!(func1.call(schema99.properties, key0))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err0];
@@ -3353,7 +3460,7 @@ errors++;
 if(data.deploymentStrategy !== undefined){
 let data0 = data.deploymentStrategy;
 if(!((data0 === "rolling") || (data0 === "recreate"))){
-const err1 = {instancePath:instancePath+"/deploymentStrategy",schemaPath:"#/properties/deploymentStrategy/enum",keyword:"enum",params:{allowedValues: schema97.properties.deploymentStrategy.enum},message:"must be equal to one of the allowed values"};
+const err1 = {instancePath:instancePath+"/deploymentStrategy",schemaPath:"#/properties/deploymentStrategy/enum",keyword:"enum",params:{allowedValues: schema99.properties.deploymentStrategy.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -3382,7 +3489,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!pattern45.test(data3)){
+if(!pattern47.test(data3)){
 const err3 = {instancePath:instancePath+"/customHeaders/" + i0,schemaPath:"#/properties/customHeaders/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$"},message:"must match pattern \""+"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -3429,26 +3536,26 @@ errors++;
 }
 }
 if(data.loadBalancerAnnotations !== undefined){
-if(!(validate76(data.loadBalancerAnnotations, {instancePath:instancePath+"/loadBalancerAnnotations",parentData:data,parentDataProperty:"loadBalancerAnnotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.loadBalancerAnnotations, {instancePath:instancePath+"/loadBalancerAnnotations",parentData:data,parentDataProperty:"loadBalancerAnnotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate85(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+if(!(validate89(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
 if(data.labels !== undefined){
-if(!(validate85(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+if(!(validate89(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
 if(data.metrics !== undefined){
-if(!(validate91(data.metrics, {instancePath:instancePath+"/metrics",parentData:data,parentDataProperty:"metrics",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+if(!(validate95(data.metrics, {instancePath:instancePath+"/metrics",parentData:data,parentDataProperty:"metrics",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
 errors = vErrors.length;
 }
 }
@@ -3513,10 +3620,10 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate83.errors = vErrors;
+validate87.errors = vErrors;
 return errors === 0;
 }
-validate83.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate87.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -3580,14 +3687,14 @@ errors = vErrors.length;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.args !== undefined){
-if(!(validate28(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -3616,7 +3723,7 @@ errors++;
 }
 }
 if(typeof data5 === "string"){
-if(!pattern9.test(data5)){
+if(!pattern11.test(data5)){
 const err5 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"},message:"must match pattern \""+"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -3631,7 +3738,7 @@ errors++;
 if(data.workingDirectory !== undefined){
 let data6 = data.workingDirectory;
 if(typeof data6 === "string"){
-if(!pattern10.test(data6)){
+if(!pattern9.test(data6)){
 const err6 = {instancePath:instancePath+"/workingDirectory",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -3680,8 +3787,8 @@ errors++;
 }
 const len0 = data8.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate31(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -3712,8 +3819,8 @@ errors++;
 }
 const len1 = data10.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate33(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(!(validate35(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
 errors = vErrors.length;
 }
 }
@@ -3744,8 +3851,8 @@ errors++;
 }
 const len2 = data12.length;
 for(let i2=0; i2<len2; i2++){
-if(!(validate38(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+if(!(validate40(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
@@ -3776,8 +3883,8 @@ errors++;
 }
 const len3 = data14.length;
 for(let i3=0; i3<len3; i3++){
-if(!(validate40(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(!(validate42(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
 errors = vErrors.length;
 }
 }
@@ -3794,26 +3901,26 @@ errors++;
 }
 }
 if(data.configContainer !== undefined){
-if(!(validate47(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+if(!(validate50(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
 errors = vErrors.length;
 }
 }
 if(data.importContainer !== undefined){
-if(!(validate49(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
+if(!(validate52(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
 errors = vErrors.length;
 }
 }
 if(data.capabilities !== undefined){
-if(!(validate53(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(!(validate57(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
 if(data.routing !== undefined){
-if(!(validate55(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate59(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -3831,14 +3938,14 @@ errors++;
 }
 }
 if(data.resources !== undefined){
-if(!(validate57(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate61(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data.healthCheck !== undefined){
-if(!(validate62(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+if(!(validate66(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
 errors = vErrors.length;
 }
 }
@@ -3920,7 +4027,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern40.test(data27)){
+if(!pattern42.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -3955,27 +4062,27 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate76(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.logConfig !== undefined){
-if(!(validate78(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+if(!(validate82(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 if(data.expectedState !== undefined){
-if(!(validate81(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+if(!(validate85(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern33.test(data31)){
+if(!pattern35.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -4000,7 +4107,7 @@ errors++;
 if(data.strategy !== undefined){
 let data32 = data.strategy;
 if(!(((data32 === "auto") || (data32 === "start-first")) || (data32 === "recreate"))){
-const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema96.enum},message:"must be equal to one of the allowed values"};
+const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -4011,8 +4118,8 @@ errors++;
 }
 }
 if(data.kubernetes !== undefined){
-if(!(validate83(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+if(!(validate87(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
 errors = vErrors.length;
 }
 }
@@ -4053,12 +4160,12 @@ return errors === 0;
 }
 validate20.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateTeam: Validator<TeamManifest> = validate95;
+export const validateTeam: Validator<TeamManifest> = validate99;
 
-function validate96(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate100(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate96.evaluated;
+const evaluated0 = validate100.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4114,8 +4221,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -4130,22 +4237,22 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate96.errors = vErrors;
+validate100.errors = vErrors;
 return errors === 0;
 }
-validate96.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate100.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern50 = new RegExp("^[^\\u0000]{0,2000}$", "u");
-const schema107 = {"title":"Member","description":"A person, known by e-mail address, and the role in this team.","type":"object","additionalProperties":false,"required":["name","email"],"properties":{"name":{"description":"The name that people see.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,200}$","examples":["Ada Lovelace"]},"email":{"description":"The address that commits are made with.","type":"string","pattern":"^[^\\s@]{1,64}@[^\\s@]{1,255}$","examples":["ada@example.org"]},"role":{"description":"`user` reads; `admin` also mints node enrolments and access tokens; `owner` also changes membership policy.","enum":["owner","admin","user"],"default":"user","examples":["admin"]},"keys":{"description":"Public keys that sign the commits of this person.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PublicKey"},"examples":[[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample"}]]}},"examples":[{"name":"Ada Lovelace","email":"ada@example.org","role":"owner"}]};
-const schema108 = {"title":"Public key","description":"A public key; never a private one.","type":"object","additionalProperties":false,"required":["type","key"],"properties":{"type":{"description":"SSH in the form of authorized_keys, GPG armoured.","enum":["ssh","gpg"],"examples":["ssh"]},"key":{"description":"The key.","type":"string","pattern":"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$","examples":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"]}},"examples":[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"}]};
-const pattern51 = new RegExp("^[^\\u0000-\\u001f]{1,200}$", "u");
-const pattern52 = new RegExp("^[^\\s@]{1,64}@[^\\s@]{1,255}$", "u");
-const pattern53 = new RegExp("^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$", "u");
+const pattern52 = new RegExp("^[^\\u0000]{0,2000}$", "u");
+const schema109 = {"title":"Member","description":"A person, known by e-mail address, and the role in this team.","type":"object","additionalProperties":false,"required":["name","email"],"properties":{"name":{"description":"The name that people see.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,200}$","examples":["Ada Lovelace"]},"email":{"description":"The address that commits are made with.","type":"string","pattern":"^[^\\s@]{1,64}@[^\\s@]{1,255}$","examples":["ada@example.org"]},"role":{"description":"`user` reads; `admin` also mints node enrolments and access tokens; `owner` also changes membership policy.","enum":["owner","admin","user"],"default":"user","examples":["admin"]},"keys":{"description":"Public keys that sign the commits of this person.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PublicKey"},"examples":[[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample"}]]}},"examples":[{"name":"Ada Lovelace","email":"ada@example.org","role":"owner"}]};
+const schema110 = {"title":"Public key","description":"A public key; never a private one.","type":"object","additionalProperties":false,"required":["type","key"],"properties":{"type":{"description":"SSH in the form of authorized_keys, GPG armoured.","enum":["ssh","gpg"],"examples":["ssh"]},"key":{"description":"The key.","type":"string","pattern":"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$","examples":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"]}},"examples":[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"}]};
+const pattern53 = new RegExp("^[^\\u0000-\\u001f]{1,200}$", "u");
+const pattern54 = new RegExp("^[^\\s@]{1,64}@[^\\s@]{1,255}$", "u");
+const pattern55 = new RegExp("^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$", "u");
 
-function validate100(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate100.evaluated;
+const evaluated0 = validate104.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4188,7 +4295,7 @@ errors++;
 if(data.name !== undefined){
 let data0 = data.name;
 if(typeof data0 === "string"){
-if(!pattern51.test(data0)){
+if(!pattern53.test(data0)){
 const err3 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,200}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -4213,7 +4320,7 @@ errors++;
 if(data.email !== undefined){
 let data1 = data.email;
 if(typeof data1 === "string"){
-if(!pattern52.test(data1)){
+if(!pattern54.test(data1)){
 const err5 = {instancePath:instancePath+"/email",schemaPath:"#/properties/email/pattern",keyword:"pattern",params:{pattern: "^[^\\s@]{1,64}@[^\\s@]{1,255}$"},message:"must match pattern \""+"^[^\\s@]{1,64}@[^\\s@]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -4238,7 +4345,7 @@ errors++;
 if(data.role !== undefined){
 let data2 = data.role;
 if(!(((data2 === "owner") || (data2 === "admin")) || (data2 === "user"))){
-const err7 = {instancePath:instancePath+"/role",schemaPath:"#/properties/role/enum",keyword:"enum",params:{allowedValues: schema107.properties.role.enum},message:"must be equal to one of the allowed values"};
+const err7 = {instancePath:instancePath+"/role",schemaPath:"#/properties/role/enum",keyword:"enum",params:{allowedValues: schema109.properties.role.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -4300,7 +4407,7 @@ errors++;
 if(data4.type !== undefined){
 let data5 = data4.type;
 if(!((data5 === "ssh") || (data5 === "gpg"))){
-const err12 = {instancePath:instancePath+"/keys/" + i0+"/type",schemaPath:"#/$defs/PublicKey/properties/type/enum",keyword:"enum",params:{allowedValues: schema108.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err12 = {instancePath:instancePath+"/keys/" + i0+"/type",schemaPath:"#/$defs/PublicKey/properties/type/enum",keyword:"enum",params:{allowedValues: schema110.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -4313,7 +4420,7 @@ errors++;
 if(data4.key !== undefined){
 let data6 = data4.key;
 if(typeof data6 === "string"){
-if(!pattern53.test(data6)){
+if(!pattern55.test(data6)){
 const err13 = {instancePath:instancePath+"/keys/" + i0+"/key",schemaPath:"#/$defs/PublicKey/properties/key/pattern",keyword:"pattern",params:{pattern: "^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$"},message:"must match pattern \""+"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -4370,16 +4477,16 @@ vErrors.push(err17);
 }
 errors++;
 }
-validate100.errors = vErrors;
+validate104.errors = vErrors;
 return errors === 0;
 }
-validate100.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate104.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate103(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate99.evaluated;
+const evaluated0 = validate103.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4402,7 +4509,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern50.test(data0)){
+if(!pattern52.test(data0)){
 const err1 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -4439,8 +4546,8 @@ errors++;
 }
 const len0 = data1.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate100(data1[i0], {instancePath:instancePath+"/members/" + i0,parentData:data1,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+if(!(validate104(data1[i0], {instancePath:instancePath+"/members/" + i0,parentData:data1,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
 errors = vErrors.length;
 }
 }
@@ -4518,17 +4625,17 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate99.errors = vErrors;
+validate103.errors = vErrors;
 return errors === 0;
 }
-validate99.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate103.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate95(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/team.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate95.evaluated;
+const evaluated0 = validate99.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4613,14 +4720,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate96(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+if(!(validate100(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate99(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+if(!(validate103(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
 errors = vErrors.length;
 }
 }
@@ -4635,17 +4742,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate95.errors = vErrors;
+validate99.errors = vErrors;
 return errors === 0;
 }
-validate95.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate99.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateNode: Validator<NodeManifest> = validate103;
+export const validateNode: Validator<NodeManifest> = validate107;
 
-function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate108(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate104.evaluated;
+const evaluated0 = validate108.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4701,8 +4808,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -4717,17 +4824,18 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate104.errors = vErrors;
+validate108.errors = vErrors;
 return errors === 0;
 }
-validate104.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate108.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema113 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
+const schema115 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]},"examples":[["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
+const pattern59 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
 
-function validate108(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate108.evaluated;
+const evaluated0 = validate112.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4738,7 +4846,7 @@ if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!pattern41.test(key0)){
+if(!pattern43.test(key0)){
 const err0 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f=]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f=]{1,253}$"+"\"",propertyName:key0};
 if(vErrors === null){
 vErrors = [err0];
@@ -4785,16 +4893,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate108.errors = vErrors;
+validate112.errors = vErrors;
 return errors === 0;
 }
-validate108.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate112.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate107(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate111(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate107.evaluated;
+const evaluated0 = validate111.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4813,7 +4921,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!(((key0 === "description") || (key0 === "type")) || (key0 === "labels"))){
+if(!((((key0 === "description") || (key0 === "type")) || (key0 === "labels")) || (key0 === "recipients"))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -4827,7 +4935,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern50.test(data0)){
+if(!pattern52.test(data0)){
 const err2 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -4852,7 +4960,7 @@ errors++;
 if(data.type !== undefined){
 let data1 = data.type;
 if(!((data1 === "docker") || (data1 === "kubernetes"))){
-const err4 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema113.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err4 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema115.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -4863,14 +4971,16 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate108(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+if(!(validate112(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
 errors = vErrors.length;
 }
 }
-}
-else {
-const err5 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.recipients !== undefined){
+let data3 = data.recipients;
+if(Array.isArray(data3)){
+if(data3.length > 10){
+const err5 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/maxItems",keyword:"maxItems",params:{limit: 10},message:"must NOT have more than 10 items"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -4879,17 +4989,76 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate107.errors = vErrors;
+if(data3.length < 1){
+const err6 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+const len0 = data3.length;
+for(let i0=0; i0<len0; i0++){
+let data4 = data3[i0];
+if(typeof data4 === "string"){
+if(!pattern59.test(data4)){
+const err7 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/pattern",keyword:"pattern",params:{pattern: "^age1[02-9ac-hj-np-z]{58}$"},message:"must match pattern \""+"^age1[02-9ac-hj-np-z]{58}$"+"\""};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+else {
+const err8 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+}
+else {
+const err9 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+}
+else {
+const err10 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+validate111.errors = vErrors;
 return errors === 0;
 }
-validate107.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate111.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate103(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate107(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/node.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate103.evaluated;
+const evaluated0 = validate107.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4974,14 +5143,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate104(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+if(!(validate108(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate107(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+if(!(validate111(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
 errors = vErrors.length;
 }
 }
@@ -4996,17 +5165,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate103.errors = vErrors;
+validate107.errors = vErrors;
 return errors === 0;
 }
-validate103.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate107.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateRegistry: Validator<RegistryManifest> = validate111;
+export const validateRegistry: Validator<RegistryManifest> = validate115;
 
-function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate112.evaluated;
+const evaluated0 = validate116.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5062,8 +5231,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -5078,21 +5247,21 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate112.errors = vErrors;
+validate116.errors = vErrors;
 return errors === 0;
 }
-validate112.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate116.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema119 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
-const pattern59 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
-const pattern60 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
-const pattern61 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
-const pattern62 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
+const schema121 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
+const pattern62 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
+const pattern63 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
+const pattern64 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
+const pattern65 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
 
-function validate117(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate117.evaluated;
+const evaluated0 = validate121.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5123,10 +5292,14 @@ errors++;
 }
 }
 if(data.sealed !== undefined){
-let data0 = data.sealed;
-if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
-if(Object.keys(data0).length < 1){
-const err2 = {instancePath:instancePath+"/sealed",schemaPath:"#/properties/sealed/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(!(validate26(data.sealed, {instancePath:instancePath+"/sealed",parentData:data,parentDataProperty:"sealed",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err2 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -5135,100 +5308,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-for(const key1 in data0){
-const _errs4 = errors;
-if(typeof key1 === "string"){
-if(!pattern4.test(key1)){
-const err3 = {instancePath:instancePath+"/sealed",schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\"",propertyName:key1};
-if(vErrors === null){
-vErrors = [err3];
-}
-else {
-vErrors.push(err3);
-}
-errors++;
-}
-}
-else {
-const err4 = {instancePath:instancePath+"/sealed",schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string",propertyName:key1};
-if(vErrors === null){
-vErrors = [err4];
-}
-else {
-vErrors.push(err4);
-}
-errors++;
-}
-var valid1 = _errs4 === errors;
-if(!valid1){
-const err5 = {instancePath:instancePath+"/sealed",schemaPath:"#/properties/sealed/propertyNames",keyword:"propertyNames",params:{propertyName: key1},message:"property name must be valid"};
-if(vErrors === null){
-vErrors = [err5];
-}
-else {
-vErrors.push(err5);
-}
-errors++;
-}
-}
-for(const key2 in data0){
-let data1 = data0[key2];
-if(typeof data1 === "string"){
-if(!pattern8.test(data1)){
-const err6 = {instancePath:instancePath+"/sealed/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sealed/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[\\x20-\\x7e\\r\\n\\t]{1,65536}$"},message:"must match pattern \""+"^[\\x20-\\x7e\\r\\n\\t]{1,65536}$"+"\""};
-if(vErrors === null){
-vErrors = [err6];
-}
-else {
-vErrors.push(err6);
-}
-errors++;
-}
-}
-else {
-const err7 = {instancePath:instancePath+"/sealed/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sealed/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
-if(vErrors === null){
-vErrors = [err7];
-}
-else {
-vErrors.push(err7);
-}
-errors++;
-}
-}
-}
-else {
-const err8 = {instancePath:instancePath+"/sealed",schemaPath:"#/properties/sealed/type",keyword:"type",params:{type: "object"},message:"must be object"};
-if(vErrors === null){
-vErrors = [err8];
-}
-else {
-vErrors.push(err8);
-}
-errors++;
-}
-}
-}
-else {
-const err9 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
-if(vErrors === null){
-vErrors = [err9];
-}
-else {
-vErrors.push(err9);
-}
-errors++;
-}
-validate117.errors = vErrors;
+validate121.errors = vErrors;
 return errors === 0;
 }
-validate117.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate121.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate120(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate116.evaluated;
+const evaluated0 = validate120.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5271,7 +5360,7 @@ errors++;
 if(data.username !== undefined){
 let data0 = data.username;
 if(typeof data0 === "string"){
-if(!pattern62.test(data0)){
+if(!pattern65.test(data0)){
 const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -5294,8 +5383,8 @@ errors++;
 }
 }
 if(data.password !== undefined){
-if(!(validate117(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+if(!(validate121(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
 errors = vErrors.length;
 }
 }
@@ -5310,16 +5399,16 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate116.errors = vErrors;
+validate120.errors = vErrors;
 return errors === 0;
 }
-validate116.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate120.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate119(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate115.evaluated;
+const evaluated0 = validate119.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5407,7 +5496,7 @@ errors++;
 if(data.description !== undefined){
 let data1 = data.description;
 if(typeof data1 === "string"){
-if(!pattern50.test(data1)){
+if(!pattern52.test(data1)){
 const err5 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -5432,7 +5521,7 @@ errors++;
 if(data.type !== undefined){
 let data2 = data.type;
 if(!((((((data2 === "v2") || (data2 === "github")) || (data2 === "gitlab")) || (data2 === "google")) || (data2 === "hub")) || (data2 === "unchecked"))){
-const err7 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema119.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err7 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema121.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -5445,7 +5534,7 @@ errors++;
 if(data.url !== undefined){
 let data3 = data.url;
 if(typeof data3 === "string"){
-if(!pattern59.test(data3)){
+if(!pattern62.test(data3)){
 const err8 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"},message:"must match pattern \""+"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -5470,7 +5559,7 @@ errors++;
 if(data.namespace !== undefined){
 let data4 = data.namespace;
 if(typeof data4 === "string"){
-if(!pattern60.test(data4)){
+if(!pattern63.test(data4)){
 const err10 = {instancePath:instancePath+"/namespace",schemaPath:"#/properties/namespace/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -5495,7 +5584,7 @@ errors++;
 if(data.organisation !== undefined){
 let data5 = data.organisation;
 if(typeof data5 === "string"){
-if(!pattern61.test(data5)){
+if(!pattern64.test(data5)){
 const err12 = {instancePath:instancePath+"/organisation",schemaPath:"#/properties/organisation/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -5518,8 +5607,8 @@ errors++;
 }
 }
 if(data.credentials !== undefined){
-if(!(validate116(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate120(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
 errors = vErrors.length;
 }
 }
@@ -5534,17 +5623,17 @@ vErrors.push(err14);
 }
 errors++;
 }
-validate115.errors = vErrors;
+validate119.errors = vErrors;
 return errors === 0;
 }
-validate115.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate119.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate111(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/registry.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate111.evaluated;
+const evaluated0 = validate115.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5629,14 +5718,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate112(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate116(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate115(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+if(!(validate119(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
 errors = vErrors.length;
 }
 }
@@ -5651,17 +5740,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate111.errors = vErrors;
+validate115.errors = vErrors;
 return errors === 0;
 }
-validate111.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate115.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateProduct: Validator<ProductManifest> = validate121;
+export const validateProduct: Validator<ProductManifest> = validate126;
 
-function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate127(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate122.evaluated;
+const evaluated0 = validate127.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5717,8 +5806,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -5733,22 +5822,22 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate122.errors = vErrors;
+validate127.errors = vErrors;
 return errors === 0;
 }
-validate122.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate127.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema126 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
-const pattern67 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
-const pattern68 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
-const pattern69 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
-const pattern70 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
-const pattern71 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
+const schema127 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
+const pattern68 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
+const pattern69 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
+const pattern70 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
+const pattern71 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
+const pattern72 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
 
-function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate130(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate125.evaluated;
+const evaluated0 = validate130.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5851,7 +5940,7 @@ errors++;
 if(data.description !== undefined){
 let data3 = data.description;
 if(typeof data3 === "string"){
-if(!pattern50.test(data3)){
+if(!pattern52.test(data3)){
 const err6 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -5876,7 +5965,7 @@ errors++;
 if(data.type !== undefined){
 let data4 = data.type;
 if(!((data4 === "simple") || (data4 === "complex"))){
-const err8 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema126.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err8 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema127.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -5904,7 +5993,7 @@ errors++;
 if(data5.repository !== undefined){
 let data6 = data5.repository;
 if(typeof data6 === "string"){
-if(!pattern67.test(data6)){
+if(!pattern68.test(data6)){
 const err10 = {instancePath:instancePath+"/source/repository",schemaPath:"#/$defs/ProductSource/properties/repository/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f]{1,2048}$"},message:"must match pattern \""+"^[^\\s\\u0000-\\u001f]{1,2048}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -5929,7 +6018,7 @@ errors++;
 if(data5.path !== undefined){
 let data7 = data5.path;
 if(typeof data7 === "string"){
-if(!pattern68.test(data7)){
+if(!pattern69.test(data7)){
 const err12 = {instancePath:instancePath+"/source/path",schemaPath:"#/$defs/ProductSource/properties/path/pattern",keyword:"pattern",params:{pattern: "^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"},message:"must match pattern \""+"^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -5954,7 +6043,7 @@ errors++;
 if(data5.ref !== undefined){
 let data8 = data5.ref;
 if(typeof data8 === "string"){
-if(!pattern69.test(data8)){
+if(!pattern70.test(data8)){
 const err14 = {instancePath:instancePath+"/source/ref",schemaPath:"#/$defs/ProductSource/properties/ref/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err14];
@@ -6006,7 +6095,7 @@ errors++;
 if(data9.tags !== undefined){
 let data10 = data9.tags;
 if(typeof data10 === "string"){
-if(!pattern70.test(data10)){
+if(!pattern71.test(data10)){
 const err18 = {instancePath:instancePath+"/incremental/tags",schemaPath:"#/$defs/IncrementalVersions/properties/tags/pattern",keyword:"pattern",params:{pattern: "^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"},message:"must match pattern \""+"^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err18];
@@ -6082,7 +6171,7 @@ const len0 = data12.length;
 for(let i0=0; i0<len0; i0++){
 let data13 = data12[i0];
 if(typeof data13 === "string"){
-if(!pattern71.test(data13)){
+if(!pattern72.test(data13)){
 const err24 = {instancePath:instancePath+"/rolling/branches/" + i0,schemaPath:"#/$defs/RollingVersions/properties/branches/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s~^:\\\\]{1,255}$"},message:"must match pattern \""+"^[^\\s~^:\\\\]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -6139,17 +6228,17 @@ vErrors.push(err28);
 }
 errors++;
 }
-validate125.errors = vErrors;
+validate130.errors = vErrors;
 return errors === 0;
 }
-validate125.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate130.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/product.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate121.evaluated;
+const evaluated0 = validate126.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6234,14 +6323,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate122(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+if(!(validate127(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate125(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+if(!(validate130(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
 errors = vErrors.length;
 }
 }
@@ -6256,17 +6345,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate121.errors = vErrors;
+validate126.errors = vErrors;
 return errors === 0;
 }
-validate121.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate126.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateVersion: Validator<VersionManifest> = validate127;
+export const validateVersion: Validator<VersionManifest> = validate132;
 
-function validate128(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate133(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate128.evaluated;
+const evaluated0 = validate133.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6322,8 +6411,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -6338,16 +6427,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate128.errors = vErrors;
+validate133.errors = vErrors;
 return errors === 0;
 }
-validate128.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate133.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate133(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate138(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate133.evaluated;
+const evaluated0 = validate138.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6405,14 +6494,14 @@ errors = vErrors.length;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.args !== undefined){
-if(!(validate28(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -6441,7 +6530,7 @@ errors++;
 }
 }
 if(typeof data5 === "string"){
-if(!pattern9.test(data5)){
+if(!pattern11.test(data5)){
 const err5 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"},message:"must match pattern \""+"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -6456,7 +6545,7 @@ errors++;
 if(data.workingDirectory !== undefined){
 let data6 = data.workingDirectory;
 if(typeof data6 === "string"){
-if(!pattern10.test(data6)){
+if(!pattern9.test(data6)){
 const err6 = {instancePath:instancePath+"/workingDirectory",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -6505,8 +6594,8 @@ errors++;
 }
 const len0 = data8.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate31(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -6537,8 +6626,8 @@ errors++;
 }
 const len1 = data10.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate33(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(!(validate35(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
 errors = vErrors.length;
 }
 }
@@ -6569,8 +6658,8 @@ errors++;
 }
 const len2 = data12.length;
 for(let i2=0; i2<len2; i2++){
-if(!(validate38(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+if(!(validate40(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
@@ -6601,8 +6690,8 @@ errors++;
 }
 const len3 = data14.length;
 for(let i3=0; i3<len3; i3++){
-if(!(validate40(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(!(validate42(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
 errors = vErrors.length;
 }
 }
@@ -6619,26 +6708,26 @@ errors++;
 }
 }
 if(data.configContainer !== undefined){
-if(!(validate47(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+if(!(validate50(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
 errors = vErrors.length;
 }
 }
 if(data.importContainer !== undefined){
-if(!(validate49(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
+if(!(validate52(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
 errors = vErrors.length;
 }
 }
 if(data.capabilities !== undefined){
-if(!(validate53(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(!(validate57(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
 if(data.routing !== undefined){
-if(!(validate55(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate59(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -6656,14 +6745,14 @@ errors++;
 }
 }
 if(data.resources !== undefined){
-if(!(validate57(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate61(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data.healthCheck !== undefined){
-if(!(validate62(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+if(!(validate66(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
 errors = vErrors.length;
 }
 }
@@ -6745,7 +6834,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern40.test(data27)){
+if(!pattern42.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -6780,27 +6869,27 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate76(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.logConfig !== undefined){
-if(!(validate78(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+if(!(validate82(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 if(data.expectedState !== undefined){
-if(!(validate81(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+if(!(validate85(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern33.test(data31)){
+if(!pattern35.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -6825,7 +6914,7 @@ errors++;
 if(data.strategy !== undefined){
 let data32 = data.strategy;
 if(!(((data32 === "auto") || (data32 === "start-first")) || (data32 === "recreate"))){
-const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema96.enum},message:"must be equal to one of the allowed values"};
+const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -6836,8 +6925,8 @@ errors++;
 }
 }
 if(data.kubernetes !== undefined){
-if(!(validate83(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+if(!(validate87(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
 errors = vErrors.length;
 }
 }
@@ -6852,16 +6941,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate133.errors = vErrors;
+validate138.errors = vErrors;
 return errors === 0;
 }
-validate133.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate138.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate132.evaluated;
+const evaluated0 = validate137.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6929,7 +7018,7 @@ errors++;
 if(data.image !== undefined){
 let data1 = data.image;
 if(typeof data1 === "string"){
-if(!pattern17.test(data1)){
+if(!pattern19.test(data1)){
 const err5 = {instancePath:instancePath+"/image",schemaPath:"container-config.schema.json#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -7028,8 +7117,8 @@ errors++;
 }
 }
 if(data.config !== undefined){
-if(!(validate133(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+if(!(validate138(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
 errors = vErrors.length;
 }
 }
@@ -7044,16 +7133,16 @@ vErrors.push(err13);
 }
 errors++;
 }
-validate132.errors = vErrors;
+validate137.errors = vErrors;
 return errors === 0;
 }
-validate132.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate137.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate131.evaluated;
+const evaluated0 = validate136.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7086,7 +7175,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern50.test(data0)){
+if(!pattern52.test(data0)){
 const err2 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -7184,8 +7273,8 @@ errors++;
 }
 const len1 = data3.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate132(data3[i1], {instancePath:instancePath+"/images/" + i1,parentData:data3,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if(!(validate137(data3[i1], {instancePath:instancePath+"/images/" + i1,parentData:data3,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
@@ -7212,17 +7301,17 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate131.errors = vErrors;
+validate136.errors = vErrors;
 return errors === 0;
 }
-validate131.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate136.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate127(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/version.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate127.evaluated;
+const evaluated0 = validate132.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7307,14 +7396,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate128(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+if(!(validate133(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate131(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate136(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
 errors = vErrors.length;
 }
 }
@@ -7329,17 +7418,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate127.errors = vErrors;
+validate132.errors = vErrors;
 return errors === 0;
 }
-validate127.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate132.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateConfigBundle: Validator<ConfigBundleManifest> = validate155;
+export const validateConfigBundle: Validator<ConfigBundleManifest> = validate160;
 
-function validate156(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate161(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate156.evaluated;
+const evaluated0 = validate161.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7395,8 +7484,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -7411,16 +7500,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate156.errors = vErrors;
+validate161.errors = vErrors;
 return errors === 0;
 }
-validate156.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate161.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate160(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate165(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate160.evaluated;
+const evaluated0 = validate165.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7478,16 +7567,76 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate160.errors = vErrors;
+validate165.errors = vErrors;
 return errors === 0;
 }
-validate160.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate165.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate162(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate167(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate162.evaluated;
+const evaluated0 = validate167.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+const _errs1 = errors;
+if(typeof key0 === "string"){
+if(!pattern5.test(key0)){
+const err0 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_.-]{0,253}$"},message:"must match pattern \""+"^[A-Za-z_][A-Za-z0-9_.-]{0,253}$"+"\"",propertyName:key0};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+var valid0 = _errs1 === errors;
+if(!valid0){
+const err1 = {instancePath,schemaPath:"#/propertyNames",keyword:"propertyNames",params:{propertyName: key0},message:"property name must be valid"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+for(const key1 in data){
+if(!(validate25(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err2 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+validate167.errors = vErrors;
+return errors === 0;
+}
+validate167.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+
+function validate170(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate170.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7545,14 +7694,14 @@ errors = vErrors.length;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.args !== undefined){
-if(!(validate28(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -7581,7 +7730,7 @@ errors++;
 }
 }
 if(typeof data5 === "string"){
-if(!pattern9.test(data5)){
+if(!pattern11.test(data5)){
 const err5 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"},message:"must match pattern \""+"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -7596,7 +7745,7 @@ errors++;
 if(data.workingDirectory !== undefined){
 let data6 = data.workingDirectory;
 if(typeof data6 === "string"){
-if(!pattern10.test(data6)){
+if(!pattern9.test(data6)){
 const err6 = {instancePath:instancePath+"/workingDirectory",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -7645,8 +7794,8 @@ errors++;
 }
 const len0 = data8.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate31(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -7677,8 +7826,8 @@ errors++;
 }
 const len1 = data10.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate33(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(!(validate35(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
 errors = vErrors.length;
 }
 }
@@ -7709,8 +7858,8 @@ errors++;
 }
 const len2 = data12.length;
 for(let i2=0; i2<len2; i2++){
-if(!(validate38(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+if(!(validate40(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
@@ -7741,8 +7890,8 @@ errors++;
 }
 const len3 = data14.length;
 for(let i3=0; i3<len3; i3++){
-if(!(validate40(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(!(validate42(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
 errors = vErrors.length;
 }
 }
@@ -7759,26 +7908,26 @@ errors++;
 }
 }
 if(data.configContainer !== undefined){
-if(!(validate47(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+if(!(validate50(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
 errors = vErrors.length;
 }
 }
 if(data.importContainer !== undefined){
-if(!(validate49(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
+if(!(validate52(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
 errors = vErrors.length;
 }
 }
 if(data.capabilities !== undefined){
-if(!(validate53(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(!(validate57(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
 if(data.routing !== undefined){
-if(!(validate55(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate59(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -7796,14 +7945,14 @@ errors++;
 }
 }
 if(data.resources !== undefined){
-if(!(validate57(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate61(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data.healthCheck !== undefined){
-if(!(validate62(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+if(!(validate66(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
 errors = vErrors.length;
 }
 }
@@ -7885,7 +8034,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern40.test(data27)){
+if(!pattern42.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -7920,27 +8069,27 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate76(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.logConfig !== undefined){
-if(!(validate78(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+if(!(validate82(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 if(data.expectedState !== undefined){
-if(!(validate81(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+if(!(validate85(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern33.test(data31)){
+if(!pattern35.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -7965,7 +8114,7 @@ errors++;
 if(data.strategy !== undefined){
 let data32 = data.strategy;
 if(!(((data32 === "auto") || (data32 === "start-first")) || (data32 === "recreate"))){
-const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema96.enum},message:"must be equal to one of the allowed values"};
+const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -7976,8 +8125,8 @@ errors++;
 }
 }
 if(data.kubernetes !== undefined){
-if(!(validate83(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+if(!(validate87(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
 errors = vErrors.length;
 }
 }
@@ -7992,16 +8141,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate162.errors = vErrors;
+validate170.errors = vErrors;
 return errors === 0;
 }
-validate162.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate170.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate159(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate164(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate159.evaluated;
+const evaluated0 = validate164.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8010,7 +8159,7 @@ evaluated0.items = undefined;
 }
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(((key0 === "description") || (key0 === "environment")) || (key0 === "config"))){
+if(!((((key0 === "description") || (key0 === "environment")) || (key0 === "secrets")) || (key0 === "config"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err0];
@@ -8024,7 +8173,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern50.test(data0)){
+if(!pattern52.test(data0)){
 const err1 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -8047,14 +8196,20 @@ errors++;
 }
 }
 if(data.environment !== undefined){
-if(!(validate160(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+if(!(validate165(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+errors = vErrors.length;
+}
+}
+if(data.secrets !== undefined){
+if(!(validate167(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
 errors = vErrors.length;
 }
 }
 if(data.config !== undefined){
-if(!(validate162(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+if(!(validate170(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
 errors = vErrors.length;
 }
 }
@@ -8069,17 +8224,17 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate159.errors = vErrors;
+validate164.errors = vErrors;
 return errors === 0;
 }
-validate159.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate164.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate155(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate160(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/config-bundle.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate155.evaluated;
+const evaluated0 = validate160.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8164,14 +8319,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate156(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+if(!(validate161(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate159(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+if(!(validate164(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
 errors = vErrors.length;
 }
 }
@@ -8186,17 +8341,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate155.errors = vErrors;
+validate160.errors = vErrors;
 return errors === 0;
 }
-validate155.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate160.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateDeployment: Validator<DeploymentManifest> = validate183;
+export const validateDeployment: Validator<DeploymentManifest> = validate191;
 
-function validate184(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate192(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate184.evaluated;
+const evaluated0 = validate192.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8252,8 +8407,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -8268,18 +8423,18 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate184.errors = vErrors;
+validate192.errors = vErrors;
 return errors === 0;
 }
-validate184.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate192.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema159 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false}}},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
-const pattern95 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
+const schema161 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false}}},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
+const pattern97 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
 
-function validate188(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate196(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate188.evaluated;
+const evaluated0 = validate196.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8337,16 +8492,76 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate188.errors = vErrors;
+validate196.errors = vErrors;
 return errors === 0;
 }
-validate188.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate196.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate190(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate198(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate190.evaluated;
+const evaluated0 = validate198.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+const _errs1 = errors;
+if(typeof key0 === "string"){
+if(!pattern5.test(key0)){
+const err0 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_.-]{0,253}$"},message:"must match pattern \""+"^[A-Za-z_][A-Za-z0-9_.-]{0,253}$"+"\"",propertyName:key0};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+var valid0 = _errs1 === errors;
+if(!valid0){
+const err1 = {instancePath,schemaPath:"#/propertyNames",keyword:"propertyNames",params:{propertyName: key0},message:"property name must be valid"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+for(const key1 in data){
+if(!(validate25(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err2 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+validate198.errors = vErrors;
+return errors === 0;
+}
+validate198.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+
+function validate201(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate201.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8404,14 +8619,14 @@ errors = vErrors.length;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.args !== undefined){
-if(!(validate28(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -8440,7 +8655,7 @@ errors++;
 }
 }
 if(typeof data5 === "string"){
-if(!pattern9.test(data5)){
+if(!pattern11.test(data5)){
 const err5 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"},message:"must match pattern \""+"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -8455,7 +8670,7 @@ errors++;
 if(data.workingDirectory !== undefined){
 let data6 = data.workingDirectory;
 if(typeof data6 === "string"){
-if(!pattern10.test(data6)){
+if(!pattern9.test(data6)){
 const err6 = {instancePath:instancePath+"/workingDirectory",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -8504,8 +8719,8 @@ errors++;
 }
 const len0 = data8.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate31(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -8536,8 +8751,8 @@ errors++;
 }
 const len1 = data10.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate33(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(!(validate35(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
 errors = vErrors.length;
 }
 }
@@ -8568,8 +8783,8 @@ errors++;
 }
 const len2 = data12.length;
 for(let i2=0; i2<len2; i2++){
-if(!(validate38(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+if(!(validate40(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
@@ -8600,8 +8815,8 @@ errors++;
 }
 const len3 = data14.length;
 for(let i3=0; i3<len3; i3++){
-if(!(validate40(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(!(validate42(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
 errors = vErrors.length;
 }
 }
@@ -8618,26 +8833,26 @@ errors++;
 }
 }
 if(data.configContainer !== undefined){
-if(!(validate47(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+if(!(validate50(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
 errors = vErrors.length;
 }
 }
 if(data.importContainer !== undefined){
-if(!(validate49(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
+if(!(validate52(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
 errors = vErrors.length;
 }
 }
 if(data.capabilities !== undefined){
-if(!(validate53(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(!(validate57(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
 if(data.routing !== undefined){
-if(!(validate55(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate59(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -8655,14 +8870,14 @@ errors++;
 }
 }
 if(data.resources !== undefined){
-if(!(validate57(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate61(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data.healthCheck !== undefined){
-if(!(validate62(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+if(!(validate66(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
 errors = vErrors.length;
 }
 }
@@ -8744,7 +8959,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern40.test(data27)){
+if(!pattern42.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -8779,27 +8994,27 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate76(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.logConfig !== undefined){
-if(!(validate78(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+if(!(validate82(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 if(data.expectedState !== undefined){
-if(!(validate81(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+if(!(validate85(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern33.test(data31)){
+if(!pattern35.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -8824,7 +9039,7 @@ errors++;
 if(data.strategy !== undefined){
 let data32 = data.strategy;
 if(!(((data32 === "auto") || (data32 === "start-first")) || (data32 === "recreate"))){
-const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema96.enum},message:"must be equal to one of the allowed values"};
+const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -8835,8 +9050,8 @@ errors++;
 }
 }
 if(data.kubernetes !== undefined){
-if(!(validate83(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+if(!(validate87(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
 errors = vErrors.length;
 }
 }
@@ -8851,16 +9066,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate190.errors = vErrors;
+validate201.errors = vErrors;
 return errors === 0;
 }
-validate190.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate201.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate211(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate222(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate211.evaluated;
+const evaluated0 = validate222.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8883,7 +9098,7 @@ errors++;
 if(data.attempt !== undefined){
 let data0 = data.attempt;
 if(typeof data0 === "string"){
-if(!pattern33.test(data0)){
+if(!pattern35.test(data0)){
 const err1 = {instancePath:instancePath+"/attempt",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -8908,7 +9123,7 @@ errors++;
 if(data.pull !== undefined){
 let data1 = data.pull;
 if(typeof data1 === "string"){
-if(!pattern33.test(data1)){
+if(!pattern35.test(data1)){
 const err3 = {instancePath:instancePath+"/pull",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -8933,7 +9148,7 @@ errors++;
 if(data.health !== undefined){
 let data2 = data.health;
 if(typeof data2 === "string"){
-if(!pattern33.test(data2)){
+if(!pattern35.test(data2)){
 const err5 = {instancePath:instancePath+"/health",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -8966,16 +9181,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate211.errors = vErrors;
+validate222.errors = vErrors;
 return errors === 0;
 }
-validate211.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate222.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate187(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate195(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate187.evaluated;
+const evaluated0 = validate195.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9014,7 +9229,7 @@ vErrors.push(err2);
 errors++;
 }
 for(const key0 in data){
-if(!(func1.call(schema159.properties, key0))){
+if(!(func1.call(schema161.properties, key0))){
 const err3 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err3];
@@ -9028,7 +9243,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern50.test(data0)){
+if(!pattern52.test(data0)){
 const err4 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -9078,7 +9293,7 @@ errors++;
 if(data.version !== undefined){
 let data2 = data.version;
 if(typeof data2 === "string"){
-if(!pattern95.test(data2)){
+if(!pattern97.test(data2)){
 const err8 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"},message:"must match pattern \""+"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -9103,7 +9318,7 @@ errors++;
 if(data.branch !== undefined){
 let data3 = data.branch;
 if(typeof data3 === "string"){
-if(!pattern69.test(data3)){
+if(!pattern70.test(data3)){
 const err10 = {instancePath:instancePath+"/branch",schemaPath:"#/properties/branch/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -9176,22 +9391,28 @@ errors++;
 }
 }
 if(data.environment !== undefined){
-if(!(validate188(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+if(!(validate196(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+errors = vErrors.length;
+}
+}
+if(data.secrets !== undefined){
+if(!(validate198(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
 errors = vErrors.length;
 }
 }
 if(data.config !== undefined){
-if(!(validate190(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+if(!(validate201(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
 errors = vErrors.length;
 }
 }
 if(data.images !== undefined){
-let data8 = data.images;
-if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
-for(const key1 in data8){
-const _errs26 = errors;
+let data9 = data.images;
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+for(const key1 in data9){
+const _errs28 = errors;
 if(typeof key1 === "string"){
 if(!pattern4.test(key1)){
 const err16 = {instancePath:instancePath+"/images",schemaPath:"container-config.schema.json#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\"",propertyName:key1};
@@ -9214,8 +9435,8 @@ vErrors.push(err17);
 }
 errors++;
 }
-var valid9 = _errs26 === errors;
-if(!valid9){
+var valid10 = _errs28 === errors;
+if(!valid10){
 const err18 = {instancePath:instancePath+"/images",schemaPath:"#/properties/images/propertyNames",keyword:"propertyNames",params:{propertyName: key1},message:"property name must be valid"};
 if(vErrors === null){
 vErrors = [err18];
@@ -9226,9 +9447,9 @@ vErrors.push(err18);
 errors++;
 }
 }
-for(const key2 in data8){
-if(!(validate190(data8[key2], {instancePath:instancePath+"/images/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data8,parentDataProperty:key2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+for(const key2 in data9){
+if(!(validate201(data9[key2], {instancePath:instancePath+"/images/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data9,parentDataProperty:key2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
 errors = vErrors.length;
 }
 }
@@ -9245,9 +9466,9 @@ errors++;
 }
 }
 if(data.bundles !== undefined){
-let data10 = data.bundles;
-if(Array.isArray(data10)){
-if(data10.length > 1000){
+let data11 = data.bundles;
+if(Array.isArray(data11)){
+if(data11.length > 1000){
 const err20 = {instancePath:instancePath+"/bundles",schemaPath:"#/properties/bundles/maxItems",keyword:"maxItems",params:{limit: 1000},message:"must NOT have more than 1000 items"};
 if(vErrors === null){
 vErrors = [err20];
@@ -9257,11 +9478,11 @@ vErrors.push(err20);
 }
 errors++;
 }
-const len0 = data10.length;
+const len0 = data11.length;
 for(let i0=0; i0<len0; i0++){
-let data11 = data10[i0];
-if(typeof data11 === "string"){
-if(!pattern4.test(data11)){
+let data12 = data11[i0];
+if(typeof data12 === "string"){
+if(!pattern4.test(data12)){
 const err21 = {instancePath:instancePath+"/bundles/" + i0,schemaPath:"container-config.schema.json#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
 if(vErrors === null){
 vErrors = [err21];
@@ -9296,9 +9517,9 @@ errors++;
 }
 }
 if(data.dependsOn !== undefined){
-let data12 = data.dependsOn;
-if(Array.isArray(data12)){
-if(data12.length > 1000){
+let data13 = data.dependsOn;
+if(Array.isArray(data13)){
+if(data13.length > 1000){
 const err24 = {instancePath:instancePath+"/dependsOn",schemaPath:"#/properties/dependsOn/maxItems",keyword:"maxItems",params:{limit: 1000},message:"must NOT have more than 1000 items"};
 if(vErrors === null){
 vErrors = [err24];
@@ -9308,11 +9529,11 @@ vErrors.push(err24);
 }
 errors++;
 }
-const len1 = data12.length;
+const len1 = data13.length;
 for(let i1=0; i1<len1; i1++){
-let data13 = data12[i1];
-if(typeof data13 === "string"){
-if(!pattern4.test(data13)){
+let data14 = data13[i1];
+if(typeof data14 === "string"){
+if(!pattern4.test(data14)){
 const err25 = {instancePath:instancePath+"/dependsOn/" + i1,schemaPath:"container-config.schema.json#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
 if(vErrors === null){
 vErrors = [err25];
@@ -9383,9 +9604,9 @@ errors++;
 }
 }
 if(data.strategy !== undefined){
-let data17 = data.strategy;
-if(!(((data17 === "auto") || (data17 === "start-first")) || (data17 === "recreate"))){
-const err31 = {instancePath:instancePath+"/strategy",schemaPath:"container-config.schema.json#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema96.enum},message:"must be equal to one of the allowed values"};
+let data18 = data.strategy;
+if(!(((data18 === "auto") || (data18 === "start-first")) || (data18 === "recreate"))){
+const err31 = {instancePath:instancePath+"/strategy",schemaPath:"container-config.schema.json#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -9396,14 +9617,14 @@ errors++;
 }
 }
 if(data.timeouts !== undefined){
-if(!(validate211(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+if(!(validate222(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
 errors = vErrors.length;
 }
 }
 if(data.retries !== undefined){
-let data19 = data.retries;
-if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
+let data20 = data.retries;
+if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
 const err32 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err32];
@@ -9413,8 +9634,8 @@ vErrors.push(err32);
 }
 errors++;
 }
-if((typeof data19 == "number") && (isFinite(data19))){
-if(data19 > 100 || isNaN(data19)){
+if((typeof data20 == "number") && (isFinite(data20))){
+if(data20 > 100 || isNaN(data20)){
 const err33 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},message:"must be <= 100"};
 if(vErrors === null){
 vErrors = [err33];
@@ -9424,7 +9645,7 @@ vErrors.push(err33);
 }
 errors++;
 }
-if(data19 < 0 || isNaN(data19)){
+if(data20 < 0 || isNaN(data20)){
 const err34 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
 if(vErrors === null){
 vErrors = [err34];
@@ -9461,17 +9682,17 @@ vErrors.push(err36);
 }
 errors++;
 }
-validate187.errors = vErrors;
+validate195.errors = vErrors;
 return errors === 0;
 }
-validate187.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate195.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate183(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate191(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/deployment.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate183.evaluated;
+const evaluated0 = validate191.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9556,14 +9777,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate184(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+if(!(validate192(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate187(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+if(!(validate195(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
 errors = vErrors.length;
 }
 }
@@ -9578,17 +9799,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate183.errors = vErrors;
+validate191.errors = vErrors;
 return errors === 0;
 }
-validate183.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate191.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateNotification: Validator<NotificationManifest> = validate214;
+export const validateNotification: Validator<NotificationManifest> = validate225;
 
-function validate215(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate226(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate215.evaluated;
+const evaluated0 = validate226.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9644,8 +9865,8 @@ errors++;
 }
 }
 if(data.annotations !== undefined){
-if(!(validate76(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.annotations, {instancePath:instancePath+"/annotations",parentData:data,parentDataProperty:"annotations",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
@@ -9660,17 +9881,17 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate215.errors = vErrors;
+validate226.errors = vErrors;
 return errors === 0;
 }
-validate215.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate226.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema181 = {"title":"Notification specification","description":"A channel that hears of events of the team.","type":"object","additionalProperties":false,"required":["channel","urlFrom"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"channel":{"description":"The form of the messages.","enum":["webhook","slack","discord","teams","mattermost","rocket-chat"],"examples":["slack"]},"urlFrom":{"description":"The name of a notification URL in the controller configuration. Such URLs are secrets, so they are never in Git.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["acme-chat"]},"events":{"description":"The events that it wants. Default: failures, problems and unreachable nodes.","type":"array","minItems":1,"maxItems":100,"items":{"description":"An event.","enum":["deployment-started","deployment-succeeded","deployment-failed","deployment-removed","rolled-back","drifted","healed","problem","node-connected","node-unreachable","tag-moved"],"examples":["deployment-failed"]},"default":["deployment-failed","problem","node-unreachable"],"examples":[["deployment-failed","drifted"]]},"deployments":{"description":"Only events of these deployments. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["shop-production"]]},"nodes":{"description":"Only events of these nodes. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["harbor"]]}},"examples":[{"channel":"slack","urlFrom":"acme-chat","events":["deployment-succeeded","deployment-failed"]}]};
+const schema184 = {"title":"Notification specification","description":"A channel that hears of events of the team.","type":"object","additionalProperties":false,"required":["channel","urlFrom"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"channel":{"description":"The form of the messages.","enum":["webhook","slack","discord","teams","mattermost","rocket-chat"],"examples":["slack"]},"urlFrom":{"description":"The name of a notification URL in the controller configuration. Such URLs are secrets, so they are never in Git.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["acme-chat"]},"events":{"description":"The events that it wants. Default: failures, problems and unreachable nodes.","type":"array","minItems":1,"maxItems":100,"items":{"description":"An event.","enum":["deployment-started","deployment-succeeded","deployment-failed","deployment-removed","rolled-back","drifted","healed","problem","node-connected","node-unreachable","tag-moved"],"examples":["deployment-failed"]},"default":["deployment-failed","problem","node-unreachable"],"examples":[["deployment-failed","drifted"]]},"deployments":{"description":"Only events of these deployments. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["shop-production"]]},"nodes":{"description":"Only events of these nodes. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["harbor"]]}},"examples":[{"channel":"slack","urlFrom":"acme-chat","events":["deployment-succeeded","deployment-failed"]}]};
 
-function validate218(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate229(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate218.evaluated;
+const evaluated0 = validate229.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9713,7 +9934,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern50.test(data0)){
+if(!pattern52.test(data0)){
 const err3 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -9738,7 +9959,7 @@ errors++;
 if(data.channel !== undefined){
 let data1 = data.channel;
 if(!((((((data1 === "webhook") || (data1 === "slack")) || (data1 === "discord")) || (data1 === "teams")) || (data1 === "mattermost")) || (data1 === "rocket-chat"))){
-const err5 = {instancePath:instancePath+"/channel",schemaPath:"#/properties/channel/enum",keyword:"enum",params:{allowedValues: schema181.properties.channel.enum},message:"must be equal to one of the allowed values"};
+const err5 = {instancePath:instancePath+"/channel",schemaPath:"#/properties/channel/enum",keyword:"enum",params:{allowedValues: schema184.properties.channel.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -9800,7 +10021,7 @@ const len0 = data3.length;
 for(let i0=0; i0<len0; i0++){
 let data4 = data3[i0];
 if(!(((((((((((data4 === "deployment-started") || (data4 === "deployment-succeeded")) || (data4 === "deployment-failed")) || (data4 === "deployment-removed")) || (data4 === "rolled-back")) || (data4 === "drifted")) || (data4 === "healed")) || (data4 === "problem")) || (data4 === "node-connected")) || (data4 === "node-unreachable")) || (data4 === "tag-moved"))){
-const err10 = {instancePath:instancePath+"/events/" + i0,schemaPath:"#/properties/events/items/enum",keyword:"enum",params:{allowedValues: schema181.properties.events.items.enum},message:"must be equal to one of the allowed values"};
+const err10 = {instancePath:instancePath+"/events/" + i0,schemaPath:"#/properties/events/items/enum",keyword:"enum",params:{allowedValues: schema184.properties.events.items.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -9935,17 +10156,17 @@ vErrors.push(err20);
 }
 errors++;
 }
-validate218.errors = vErrors;
+validate229.errors = vErrors;
 return errors === 0;
 }
-validate218.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate229.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate214(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate225(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/notification.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate214.evaluated;
+const evaluated0 = validate225.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10030,14 +10251,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate215(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+if(!(validate226(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate218(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+if(!(validate229(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
 errors = vErrors.length;
 }
 }
@@ -10052,22 +10273,22 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate214.errors = vErrors;
+validate225.errors = vErrors;
 return errors === 0;
 }
-validate214.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate225.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateTargetSpec: Validator<TargetSpec> = validate220;
-const schema186 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
-const pattern116 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
-const pattern119 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
-const schema191 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
-const pattern126 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+export const validateTargetSpec: Validator<TargetSpec> = validate231;
+const schema189 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
+const pattern119 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
+const pattern122 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
+const schema194 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
+const pattern129 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
 
-function validate223(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate234(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate223.evaluated;
+const evaluated0 = validate234.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10125,14 +10346,14 @@ errors = vErrors.length;
 }
 }
 if(data.command !== undefined){
-if(!(validate28(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.command, {instancePath:instancePath+"/command",parentData:data,parentDataProperty:"command",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.args !== undefined){
-if(!(validate28(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.args, {instancePath:instancePath+"/args",parentData:data,parentDataProperty:"args",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -10161,7 +10382,7 @@ errors++;
 }
 }
 if(typeof data5 === "string"){
-if(!pattern9.test(data5)){
+if(!pattern11.test(data5)){
 const err5 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"},message:"must match pattern \""+"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -10176,7 +10397,7 @@ errors++;
 if(data.workingDirectory !== undefined){
 let data6 = data.workingDirectory;
 if(typeof data6 === "string"){
-if(!pattern10.test(data6)){
+if(!pattern9.test(data6)){
 const err6 = {instancePath:instancePath+"/workingDirectory",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -10225,8 +10446,8 @@ errors++;
 }
 const len0 = data8.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate31(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data8[i0], {instancePath:instancePath+"/ports/" + i0,parentData:data8,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -10257,8 +10478,8 @@ errors++;
 }
 const len1 = data10.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate33(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(!(validate35(data10[i1], {instancePath:instancePath+"/portRanges/" + i1,parentData:data10,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
 errors = vErrors.length;
 }
 }
@@ -10289,8 +10510,8 @@ errors++;
 }
 const len2 = data12.length;
 for(let i2=0; i2<len2; i2++){
-if(!(validate38(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+if(!(validate40(data12[i2], {instancePath:instancePath+"/volumes/" + i2,parentData:data12,parentDataProperty:i2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
@@ -10321,8 +10542,8 @@ errors++;
 }
 const len3 = data14.length;
 for(let i3=0; i3<len3; i3++){
-if(!(validate40(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(!(validate42(data14[i3], {instancePath:instancePath+"/initContainers/" + i3,parentData:data14,parentDataProperty:i3,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
 errors = vErrors.length;
 }
 }
@@ -10339,26 +10560,26 @@ errors++;
 }
 }
 if(data.configContainer !== undefined){
-if(!(validate47(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+if(!(validate50(data.configContainer, {instancePath:instancePath+"/configContainer",parentData:data,parentDataProperty:"configContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
 errors = vErrors.length;
 }
 }
 if(data.importContainer !== undefined){
-if(!(validate49(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
+if(!(validate52(data.importContainer, {instancePath:instancePath+"/importContainer",parentData:data,parentDataProperty:"importContainer",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
 errors = vErrors.length;
 }
 }
 if(data.capabilities !== undefined){
-if(!(validate53(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(!(validate57(data.capabilities, {instancePath:instancePath+"/capabilities",parentData:data,parentDataProperty:"capabilities",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
 if(data.routing !== undefined){
-if(!(validate55(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate59(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -10376,14 +10597,14 @@ errors++;
 }
 }
 if(data.resources !== undefined){
-if(!(validate57(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate61(data.resources, {instancePath:instancePath+"/resources",parentData:data,parentDataProperty:"resources",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data.healthCheck !== undefined){
-if(!(validate62(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+if(!(validate66(data.healthCheck, {instancePath:instancePath+"/healthCheck",parentData:data,parentDataProperty:"healthCheck",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
 errors = vErrors.length;
 }
 }
@@ -10465,7 +10686,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern40.test(data27)){
+if(!pattern42.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -10500,27 +10721,27 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate76(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+if(!(validate80(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
 if(data.logConfig !== undefined){
-if(!(validate78(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+if(!(validate82(data.logConfig, {instancePath:instancePath+"/logConfig",parentData:data,parentDataProperty:"logConfig",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 if(data.expectedState !== undefined){
-if(!(validate81(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+if(!(validate85(data.expectedState, {instancePath:instancePath+"/expectedState",parentData:data,parentDataProperty:"expectedState",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern33.test(data31)){
+if(!pattern35.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -10545,7 +10766,7 @@ errors++;
 if(data.strategy !== undefined){
 let data32 = data.strategy;
 if(!(((data32 === "auto") || (data32 === "start-first")) || (data32 === "recreate"))){
-const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema96.enum},message:"must be equal to one of the allowed values"};
+const err29 = {instancePath:instancePath+"/strategy",schemaPath:"#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -10556,8 +10777,8 @@ errors++;
 }
 }
 if(data.kubernetes !== undefined){
-if(!(validate83(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+if(!(validate87(data.kubernetes, {instancePath:instancePath+"/kubernetes",parentData:data,parentDataProperty:"kubernetes",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
 errors = vErrors.length;
 }
 }
@@ -10572,16 +10793,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate223.errors = vErrors;
+validate234.errors = vErrors;
 return errors === 0;
 }
-validate223.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate234.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate222(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate233(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate222.evaluated;
+const evaluated0 = validate233.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10679,7 +10900,7 @@ errors++;
 if(data.image !== undefined){
 let data1 = data.image;
 if(typeof data1 === "string"){
-if(!pattern17.test(data1)){
+if(!pattern19.test(data1)){
 const err8 = {instancePath:instancePath+"/image",schemaPath:"container-config.schema.json#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -10729,7 +10950,7 @@ errors++;
 if(data.digest !== undefined){
 let data3 = data.digest;
 if(typeof data3 === "string"){
-if(!pattern126.test(data3)){
+if(!pattern129.test(data3)){
 const err12 = {instancePath:instancePath+"/digest",schemaPath:"#/properties/digest/pattern",keyword:"pattern",params:{pattern: "^sha256:[0-9a-f]{64}$"},message:"must match pattern \""+"^sha256:[0-9a-f]{64}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -10803,15 +11024,15 @@ errors++;
 }
 }
 if(data.config !== undefined){
-if(!(validate223(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+if(!(validate234(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
 errors = vErrors.length;
 }
 }
 if(data.strategy !== undefined){
 let data7 = data.strategy;
 if(!((data7 === "start-first") || (data7 === "recreate"))){
-const err18 = {instancePath:instancePath+"/strategy",schemaPath:"#/properties/strategy/enum",keyword:"enum",params:{allowedValues: schema191.properties.strategy.enum},message:"must be equal to one of the allowed values"};
+const err18 = {instancePath:instancePath+"/strategy",schemaPath:"#/properties/strategy/enum",keyword:"enum",params:{allowedValues: schema194.properties.strategy.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -10832,16 +11053,16 @@ vErrors.push(err19);
 }
 errors++;
 }
-validate222.errors = vErrors;
+validate233.errors = vErrors;
 return errors === 0;
 }
-validate222.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate233.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate244(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate255(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate244.evaluated;
+const evaluated0 = validate255.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10894,7 +11115,7 @@ errors++;
 if(data.attempt !== undefined){
 let data0 = data.attempt;
 if(typeof data0 === "string"){
-if(!pattern33.test(data0)){
+if(!pattern35.test(data0)){
 const err4 = {instancePath:instancePath+"/attempt",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -10919,7 +11140,7 @@ errors++;
 if(data.pull !== undefined){
 let data1 = data.pull;
 if(typeof data1 === "string"){
-if(!pattern33.test(data1)){
+if(!pattern35.test(data1)){
 const err6 = {instancePath:instancePath+"/pull",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -10944,7 +11165,7 @@ errors++;
 if(data.health !== undefined){
 let data2 = data.health;
 if(typeof data2 === "string"){
-if(!pattern33.test(data2)){
+if(!pattern35.test(data2)){
 const err8 = {instancePath:instancePath+"/health",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -10977,16 +11198,16 @@ vErrors.push(err10);
 }
 errors++;
 }
-validate244.errors = vErrors;
+validate255.errors = vErrors;
 return errors === 0;
 }
-validate244.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate255.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate221(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate232(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate221.evaluated;
+const evaluated0 = validate232.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11105,7 +11326,7 @@ vErrors.push(err10);
 errors++;
 }
 for(const key0 in data){
-if(!(func1.call(schema186.properties, key0))){
+if(!(func1.call(schema189.properties, key0))){
 const err11 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err11];
@@ -11131,7 +11352,7 @@ errors++;
 if(data.team !== undefined){
 let data1 = data.team;
 if(typeof data1 === "string"){
-if(!pattern116.test(data1)){
+if(!pattern119.test(data1)){
 const err13 = {instancePath:instancePath+"/team",schemaPath:"#/properties/team/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,253}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -11206,7 +11427,7 @@ errors++;
 if(data.version !== undefined){
 let data4 = data.version;
 if(typeof data4 === "string"){
-if(!pattern119.test(data4)){
+if(!pattern122.test(data4)){
 const err19 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
@@ -11231,7 +11452,7 @@ errors++;
 if(data.versionKind !== undefined){
 let data5 = data.versionKind;
 if(!((data5 === "rolling") || (data5 === "incremental"))){
-const err21 = {instancePath:instancePath+"/versionKind",schemaPath:"#/properties/versionKind/enum",keyword:"enum",params:{allowedValues: schema186.properties.versionKind.enum},message:"must be equal to one of the allowed values"};
+const err21 = {instancePath:instancePath+"/versionKind",schemaPath:"#/properties/versionKind/enum",keyword:"enum",params:{allowedValues: schema189.properties.versionKind.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -11294,7 +11515,7 @@ errors++;
 if(data.networkName !== undefined){
 let data8 = data.networkName;
 if(typeof data8 === "string"){
-if(!pattern40.test(data8)){
+if(!pattern42.test(data8)){
 const err26 = {instancePath:instancePath+"/networkName",schemaPath:"#/properties/networkName/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err26];
@@ -11341,8 +11562,8 @@ errors++;
 }
 const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate222(data9[i0], {instancePath:instancePath+"/images/" + i0,parentData:data9,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+if(!(validate233(data9[i0], {instancePath:instancePath+"/images/" + i0,parentData:data9,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
 errors = vErrors.length;
 }
 }
@@ -11359,8 +11580,8 @@ errors++;
 }
 }
 if(data.timeouts !== undefined){
-if(!(validate244(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+if(!(validate255(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
 errors = vErrors.length;
 }
 }
@@ -11387,28 +11608,28 @@ vErrors.push(err32);
 }
 errors++;
 }
-validate221.errors = vErrors;
+validate232.errors = vErrors;
 return errors === 0;
 }
-validate221.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate232.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate220(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate231(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/target-spec.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate220.evaluated;
+const evaluated0 = validate231.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
 if(evaluated0.dynamicItems){
 evaluated0.items = undefined;
 }
-if(!(validate221(data, {instancePath,parentData,parentDataProperty,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+if(!(validate232(data, {instancePath,parentData,parentDataProperty,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
 errors = vErrors.length;
 }
-validate220.errors = vErrors;
+validate231.errors = vErrors;
 return errors === 0;
 }
-validate220.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate231.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};

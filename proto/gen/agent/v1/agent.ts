@@ -89,6 +89,7 @@ export interface AgentMessage {
     | { $case: "observation"; value: Observation }
     | { $case: "logsUnavailable"; value: LogsUnavailable }
     | { $case: "attemptRefused"; value: AttemptRefused }
+    | { $case: "secretRecipients"; value: SecretRecipients }
     | undefined;
 }
 
@@ -117,6 +118,13 @@ export interface Hello {
   attemptsInHand: bigint[];
   /** The highest fencing token that the agent has obeyed. */
   highestFencingToken: bigint;
+  /** Public keys (age1…) that secrets for this node may be sealed to, the current one first; older agents send none. */
+  secretRecipients: string[];
+}
+
+/** The keys of the node's secrets have changed within a session; all of them, the current one first. */
+export interface SecretRecipients {
+  recipients: string[];
 }
 
 export interface Welcome {
@@ -637,6 +645,9 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "attemptRefused":
         AttemptRefused.encode(message.body.value, writer.uint32(66).fork()).join();
         break;
+      case "secretRecipients":
+        SecretRecipients.encode(message.body.value, writer.uint32(74).fork()).join();
+        break;
     }
     return writer;
   },
@@ -718,6 +729,14 @@ export const AgentMessage: MessageFns<AgentMessage> = {
             message.body = { $case: "attemptRefused", value: AttemptRefused.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.body = { $case: "secretRecipients", value: SecretRecipients.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -776,6 +795,12 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "attemptRefused": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "attemptRefused", value: AttemptRefused.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "secretRecipients": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "secretRecipients", value: SecretRecipients.fromPartial(object.body.value) };
         }
         break;
       }
@@ -975,6 +1000,7 @@ function createBaseHello(): Hello {
     instanceId: "",
     attemptsInHand: [],
     highestFencingToken: 0n,
+    secretRecipients: [],
   };
 }
 
@@ -1013,6 +1039,9 @@ export const Hello: MessageFns<Hello> = {
         throw new globalThis.Error("value provided for field message.highestFencingToken of type uint64 too large");
       }
       writer.uint32(64).uint64(message.highestFencingToken);
+    }
+    for (const v of message.secretRecipients) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -1104,6 +1133,14 @@ export const Hello: MessageFns<Hello> = {
             message.highestFencingToken = reader.uint64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.secretRecipients.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1131,6 +1168,62 @@ export const Hello: MessageFns<Hello> = {
     message.highestFencingToken = (object.highestFencingToken !== undefined && object.highestFencingToken !== null)
       ? BigInt(object.highestFencingToken)
       : 0n;
+    message.secretRecipients = object.secretRecipients?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSecretRecipients(): SecretRecipients {
+  return { recipients: [] };
+}
+
+export const SecretRecipients: MessageFns<SecretRecipients> = {
+  encode(message: SecretRecipients, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.recipients) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecretRecipients {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecretRecipients();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.recipients.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SecretRecipients>): SecretRecipients {
+    return SecretRecipients.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecretRecipients>): SecretRecipients {
+    const message = createBaseSecretRecipients();
+    message.recipients = object.recipients?.map((e) => e) || [];
     return message;
   },
 };
