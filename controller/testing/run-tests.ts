@@ -3,8 +3,9 @@
  *
  *   node --import tsx controller/testing/run-tests.ts [part of a path ...]
  *
- * TAGBOAT_TEST_JOBS      files at a time (2)
- * TAGBOAT_REQUIRE_ENGINE 1: what is skipped counts as failed
+ * TAGBOAT_TEST_JOBS       files at a time (2)
+ * TAGBOAT_REQUIRE_ENGINE  1: what is skipped counts as failed
+ * TAGBOAT_REQUIRE_CLUSTER 1: and so does what is skipped for want of a cluster
  *
  * The last line is `N passed, N failed`, with `, N skipped` where that is so.
  */
@@ -74,23 +75,24 @@ function report({ file, durationMs, passed, failed, skipped, trouble, output }: 
 }
 
 /** The end of the run; true if all is well. */
-function conclude(outcomes: readonly TestOutcome[], engineRequired: boolean): boolean {
+function conclude(outcomes: readonly TestOutcome[], isRequired: (skipped: string) => boolean): boolean {
   const sum = (of: (outcome: TestOutcome) => number): number => outcomes.reduce((all, outcome) => all + of(outcome), 0);
   const passed = sum((outcome) => outcome.passed);
   const skipped = sum((outcome) => outcome.skipped.length);
-  const failed = sum((outcome) => outcome.failed) + (engineRequired ? sum((outcome) => (outcome.failed > 0 ? 0 : outcome.skipped.length)) : 0);
+  const forbidden = sum((outcome) => (outcome.failed > 0 ? 0 : outcome.skipped.filter(isRequired).length));
+  const failed = sum((outcome) => outcome.failed) + forbidden;
 
   console.log('\nThe slowest:');
   for (const { durationMs, file } of [...outcomes].sort((a, b) => b.durationMs - a.durationMs).slice(0, 5)) console.log(`  ${seconds(durationMs)}  ${file.path}`);
   if (skipped > 0) {
     console.log('\nSKIPPED, not tested:');
     for (const outcome of outcomes) for (const what of outcome.skipped) console.log(`  ${outcome.file.path}: ${what}`);
-    console.log('For all of them, start a Docker engine and set DOCKER_HOST: eval "$(.ci/engine start DIR)" starts one for tests.');
-    if (engineRequired) console.log('TAGBOAT_REQUIRE_ENGINE is set: what is skipped has failed.');
+    console.log('For all of them, start a Docker engine and a cluster and set DOCKER_HOST and KUBECONFIG: eval "$(.ci/cluster start DIR)" starts both for tests.');
+    if (forbidden > 0) console.log('TAGBOAT_REQUIRE_ENGINE or TAGBOAT_REQUIRE_CLUSTER is set: what is skipped has failed.');
   }
   const broken = outcomes.filter((outcome) => outcome.failed > 0);
   if (broken.length > 0) console.log(`\nFAILED:\n${broken.map(({ file, trouble }) => `  ${file.path}${trouble === undefined ? '' : `: ${trouble}`}`).join('\n')}`);
-  console.log(`\n${String(passed)} passed, ${String(failed)} failed${skipped > 0 && !engineRequired ? `, ${String(skipped)} skipped` : ''}`);
+  console.log(`\n${String(passed)} passed, ${String(failed)} failed${skipped > forbidden ? `, ${String(skipped - forbidden)} skipped` : ''}`);
   return failed === 0;
 }
 
@@ -118,5 +120,6 @@ try {
   await release();
 }
 if (stoppedBy !== undefined) console.error(`stopped by ${stoppedBy}`);
-const fine = conclude(outcomes, process.env['TAGBOAT_REQUIRE_ENGINE'] === '1');
+const demanded = (name: string): boolean => process.env[name] === '1';
+const fine = conclude(outcomes, (skipped) => demanded(/\bcluster\b/.test(skipped) ? 'TAGBOAT_REQUIRE_CLUSTER' : 'TAGBOAT_REQUIRE_ENGINE'));
 process.exitCode = fine && stoppedBy === undefined ? 0 : 1;
