@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { ContainerConfig, TargetImage, TargetSpec } from '../../schemas/gen/types.ts';
 import { LABEL, finalName } from './labels.ts';
 import { imageKey, type ReadyImage, type WantedImage } from './images.ts';
-import { milliseconds } from './duration.ts';
+import { milliseconds } from '../core/duration.ts';
 import type { ContainerPlan } from './runtime.ts';
 
 /** One container as this attempt wants it. */

@@ -3,10 +3,10 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptContext } from '../core/engine.ts';
 import { change, look } from './calls.ts';
 import { networkOf, type WantedContainer } from './container-spec.ts';
-import { AttemptFailure } from './failure.ts';
+import { AttemptFailure } from '../core/attempt-failure.ts';
 import { takeInventory } from './inventory.ts';
 import { LABEL } from './labels.ts';
-import { pooled } from './pool.ts';
+import { pooled } from '../core/pool.ts';
 import type { Target } from './restore.ts';
 import type { ContainerRuntime } from './runtime.ts';
 

@@ -6,10 +6,10 @@ import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptContext, FailureCode } from '../core/engine.ts';
 import { look } from './calls.ts';
 import type { WantedContainer } from './container-spec.ts';
-import { milliseconds } from './duration.ts';
+import { milliseconds } from '../core/duration.ts';
 import { evidenceOf } from './evidence.ts';
-import { AttemptFailure, safePoint } from './failure.ts';
-import { pause } from './pool.ts';
+import { AttemptFailure, safePoint } from '../core/attempt-failure.ts';
+import { pause } from '../core/pool.ts';
 import { probeOnce, type Check, checkOf } from './probe.ts';
 import type { ContainerDetails, ContainerRuntime } from './runtime.ts';
 

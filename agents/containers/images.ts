@@ -2,8 +2,8 @@
  * The first step of an attempt: every image by digest on the node, before anything is touched (SPEC §4). What fails here
  * leaves the node as it was.
  */
-import { pooled } from './pool.ts';
-import { familiar, parseReference } from './reference.ts';
+import { pooled } from '../core/pool.ts';
+import { familiar, parseReference } from '../core/reference.ts';
 import { RuntimeError, type ContainerRuntime, type LocalImage } from './runtime.ts';
 
 export interface WantedImage {

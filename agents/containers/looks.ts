@@ -4,7 +4,7 @@
  */
 import { look } from './calls.ts';
 import { LABEL } from './labels.ts';
-import { pooled } from './pool.ts';
+import { pooled } from '../core/pool.ts';
 import type { ContainerDetails, ContainerRuntime, ContainerSummary } from './runtime.ts';
 
 interface Seen {

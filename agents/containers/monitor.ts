@@ -5,7 +5,7 @@
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { look } from './calls.ts';
 import { containerNameOf, deployedImages } from './container-spec.ts';
-import { pause, pooled } from './pool.ts';
+import { pause, pooled } from '../core/pool.ts';
 import { checkOf, probeOnce, type Check } from './probe.ts';
 import type { ContainerDetails, ContainerRuntime } from './runtime.ts';
 

@@ -6,7 +6,7 @@ import { driftOfSettings, isBaseline, secretKeysOf, shownSettings, type Baseline
 import { isUp, sort } from './inventory.ts';
 import { LABEL, attemptOf } from './labels.ts';
 import type { Looks } from './looks.ts';
-import { pooled } from './pool.ts';
+import { pooled } from '../core/pool.ts';
 import { stateOf } from './states.ts';
 import type { HealthMonitor } from './monitor.ts';
 import type { ContainerDetails, ContainerRuntime, ContainerSummary } from './runtime.ts';

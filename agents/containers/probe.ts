@@ -1,6 +1,6 @@
 /** A health check as numbers, and one go of it. */
 import type { HealthCheck } from '../../schemas/gen/types.ts';
-import { milliseconds } from './duration.ts';
+import { milliseconds } from '../core/duration.ts';
 import type { ContainerDetails, ContainerRuntime, NetworkProbe, ProbeResult } from './runtime.ts';
 
 export interface Check {

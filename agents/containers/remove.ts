@@ -1,11 +1,12 @@
 /** Taking a target away: containers, then its network, and its volumes only if told (R20). May be repeated. */
 import type { AttemptContext, AttemptEnd, RemoveTarget } from '../core/engine.ts';
 import { change, look } from './calls.ts';
-import { AttemptCancelled, asFailure, safePoint } from './failure.ts';
+import { AttemptCancelled, safePoint } from '../core/attempt-failure.ts';
+import { asFailure } from './failure.ts';
 import { removeNetworks } from './ground.ts';
 import { allOf, takeInventory } from './inventory.ts';
 import { LABEL } from './labels.ts';
-import { pooled } from './pool.ts';
+import { pooled } from '../core/pool.ts';
 import { retire } from './restore.ts';
 import { statesOf } from './states.ts';
 import type { ContainerRuntime } from './runtime.ts';

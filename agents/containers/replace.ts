@@ -4,7 +4,7 @@ import type { AttemptContext, TargetMemory } from '../core/engine.ts';
 import { change, look } from './calls.ts';
 import type { WantedContainer } from './container-spec.ts';
 import { driftOfSettings, isBaseline, secretKeysOf } from './drift.ts';
-import { AttemptFailure, safePoint } from './failure.ts';
+import { AttemptFailure, safePoint } from '../core/attempt-failure.ts';
 import { waitForHelper, waitUntilGood, type Gate } from './health-gate.ts';
 import { isUp, type Inventory } from './inventory.ts';
 import { LABEL, attemptOf, oldName } from './labels.ts';

@@ -5,7 +5,7 @@
 import { change, look } from './calls.ts';
 import { takeInventory, type Inventory, type SetAside } from './inventory.ts';
 import { LABEL, attemptOf, doneName } from './labels.ts';
-import { pause, pooled } from './pool.ts';
+import { pause, pooled } from '../core/pool.ts';
 import type { ContainerRuntime, ContainerSummary } from './runtime.ts';
 
 export interface Target {

@@ -1,6 +1,6 @@
 /** What a Docker host cannot honour is refused, never dropped in silence (SPEC §2). Validation says the same much earlier. */
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
-import { AttemptFailure } from './failure.ts';
+import { AttemptFailure } from '../core/attempt-failure.ts';
 
 type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string];
 

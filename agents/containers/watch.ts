@@ -2,7 +2,7 @@
  * Tells that something may have changed: the engine's events, gathered for a moment; a full look whenever the line to the
  * engine was broken, and one every minute for what events missed.
  */
-import { pause } from './pool.ts';
+import { pause } from '../core/pool.ts';
 import type { HealthMonitor } from './monitor.ts';
 import type { Looks } from './looks.ts';
 import type { ContainerRuntime, RuntimeEvent } from './runtime.ts';

@@ -4,7 +4,7 @@
  */
 import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode';
 import type { ContainerConfig, Resources, Volume } from '../../schemas/gen/types.ts';
-import { milliseconds } from '../containers/duration.ts';
+import { milliseconds } from '../core/duration.ts';
 import type { ContainerPlan } from '../containers/runtime.ts';
 import { quantity } from './quantity.ts';
 

@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TargetMemory } from '../core/engine.ts';
-import { pooled } from '../containers/pool.ts';
+import { pooled } from '../core/pool.ts';
 import { engineForTests } from '../testing/engine.ts';
 import { killAt } from '../testing/kill-at.ts';
 import { contextOf } from '../testing/spec.ts';

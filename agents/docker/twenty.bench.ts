@@ -2,7 +2,7 @@
  * Twenty containers of one deployment against the same twenty by bare calls of the library, eight at a time, in one run.
  * `node --import tsx agents/docker/twenty.bench.ts`; needs a test engine.
  */
-import { pooled } from '../containers/pool.ts';
+import { pooled } from '../core/pool.ts';
 import { engineForTests } from '../testing/engine.ts';
 import { contextOf } from '../testing/spec.ts';
 

@@ -6,7 +6,7 @@
  * By `Fault`, for tests.
  */
 import type { ContainerConfig } from '../../schemas/gen/types.ts';
-import { parseReference } from '../containers/reference.ts';
+import { parseReference } from '../core/reference.ts';
 import { RuntimeError } from '../containers/runtime.ts';
 import type { FailureCode } from '../core/engine.ts';
 

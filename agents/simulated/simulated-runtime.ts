@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { hostPortsOf } from '../containers/container-spec.ts';
 import { LABEL } from '../containers/labels.ts';
-import { pause } from '../containers/pool.ts';
-import { parseReference } from '../containers/reference.ts';
+import { pause } from '../core/pool.ts';
+import { parseReference } from '../core/reference.ts';
 import {
   RuntimeError,
   type ContainerDetails,
