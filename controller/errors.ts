@@ -28,6 +28,7 @@ const ERROR_CODES = {
   AgentUnreachable: { retry: 'wait', hint: 'The deployment waits until the node is back.' },
   ControllerUnreachable: { retry: 'backoff', hint: 'Check TAGBOAT_URL and that the controller runs.' },
   Unauthorized: { retry: 'never', hint: 'Set TAGBOAT_TOKEN or pass --token.' },
+  Forbidden: { retry: 'never', hint: 'Ask an admin or owner of the team.' },
   Busy: { retry: 'backoff', hint: 'Close some streams, or try again later.' },
   NotFound: { retry: 'never', hint: 'Check the name.' },
   Timeout: { retry: 'backoff', hint: 'The other side did not answer in time.' },

@@ -37,9 +37,9 @@ import type { PlanRequest } from './store/notify.ts';
 import { createStorePool } from './store/pool.ts';
 import { saveTeam } from './store/teams.ts';
 import { loadFrozenVersions } from './store/versions.ts';
-import { loadOrCreateOperatorToken } from './web/access.ts';
 import { createWeb } from './web/app.ts';
 import type { LogLine, MintedEnrolment, NodeAdministration, NodeLogs, TeamReadiness } from './web/context.ts';
+import { loadOrCreateOperatorToken } from './web/operator-token.ts';
 import { startWeb } from './web/server.ts';
 
 /** How long a pasted line is good for (R4). */

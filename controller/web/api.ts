@@ -1,5 +1,4 @@
 /** JSON under /api/v1 (SPEC §5). Shapes are the views' own; fields are only ever added. */
-import { Router } from 'express';
 import { listAudit } from '../store/audit.ts';
 import { verifyAudit } from '../store/audit-verify.ts';
 import { listDeployments } from '../store/views/deployments.ts';
@@ -7,36 +6,38 @@ import { loadHistory } from '../store/views/history.ts';
 import { listNodes } from '../store/views/nodes.ts';
 import { listProducts } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
-import { callerOf, requireOperator } from './access.ts';
+import { callerOf } from './access.ts';
+import type { AccessOptions } from './access.ts';
 import { actorOf, auditPage, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
+import { Routes } from './routes.ts';
 
-export function apiRouter(context: WebContext): Router {
+export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool, nodes } = context;
-  const api = Router();
+  const api = new Routes(access, '/api/v1');
 
-  api.get('/teams', async (_request, response) => {
+  api.get('/teams', 'reader', async (_request, response) => {
     response.json(await listTeams(pool, callerOf(response).teams));
   });
 
-  api.get('/teams/:team', async (request, response) => {
+  api.get('/teams/:team', 'user', async (request, response) => {
     response.json(await teamOf(context, request, response));
   });
 
-  api.get('/teams/:team/nodes', async (request, response) => {
+  api.get('/teams/:team/nodes', 'user', async (request, response) => {
     response.json(await listNodes(pool, (await teamOf(context, request, response)).name));
   });
 
-  api.get('/teams/:team/products', async (request, response) => {
+  api.get('/teams/:team/products', 'user', async (request, response) => {
     response.json(await listProducts(pool, (await teamOf(context, request, response)).name));
   });
 
-  api.get('/teams/:team/deployments', async (request, response) => {
+  api.get('/teams/:team/deployments', 'user', async (request, response) => {
     response.json(await listDeployments(pool, (await teamOf(context, request, response)).name));
   });
 
-  api.get('/teams/:team/deployments/:name', async (request, response) => {
+  api.get('/teams/:team/deployments/:name', 'user', async (request, response) => {
     const team = await teamOf(context, request, response);
     const name = parameter(request, 'name');
     const [deployment] = await listDeployments(pool, team.name, { name });
@@ -44,7 +45,7 @@ export function apiRouter(context: WebContext): Router {
     response.json(deployment);
   });
 
-  api.get('/teams/:team/deployments/:name/history', async (request, response) => {
+  api.get('/teams/:team/deployments/:name/history', 'user', async (request, response) => {
     const team = await teamOf(context, request, response);
     const name = parameter(request, 'name');
     const history = await loadHistory(pool, team.name, name);
@@ -52,29 +53,27 @@ export function apiRouter(context: WebContext): Router {
     response.json(history.records);
   });
 
-  api.get('/teams/:team/deployments/:name/logs', (request, response) => sendLogs(context, request, response));
+  api.get('/teams/:team/deployments/:name/logs', 'user', (request, response) => sendLogs(context, request, response));
 
-  api.get('/teams/:team/audit', async (request, response) => {
+  api.get('/teams/:team/audit', 'user', async (request, response) => {
     const { before, limit } = auditPage(request);
     const team = await teamOf(context, request, response);
     const rows = await listAudit(pool, team.name, { before, limit: limit + 1 });
     response.json({ rows: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.id ?? null) : null });
   });
 
-  api.get('/teams/:team/audit/verification', async (request, response) => {
+  api.get('/teams/:team/audit/verification', 'user', async (request, response) => {
     const team = await teamOf(context, request, response);
     const { checked, firstBroken, heads } = await verifyAudit(pool, team.name);
     response.json({ checked, ok: firstBroken === undefined, firstBroken: firstBroken ?? null, head: heads[0] ?? null });
   });
 
-  api.post('/teams/:team/nodes/:node/enrolments', async (request, response) => {
-    requireOperator(response);
+  api.post('/teams/:team/nodes/:node/enrolments', 'admin', async (request, response) => {
     const team = await teamOf(context, request, response);
     response.status(201).json(await nodes.mintEnrolment(team.name, parameter(request, 'node'), actorOf(request)));
   });
 
-  api.post('/teams/:team/nodes/:node/revocation', async (request, response) => {
-    requireOperator(response);
+  api.post('/teams/:team/nodes/:node/revocation', 'admin', async (request, response) => {
     const team = await teamOf(context, request, response);
     await nodes.revoke(team.name, parameter(request, 'node'), actorOf(request));
     response.status(204).end();

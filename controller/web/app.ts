@@ -6,13 +6,14 @@ import type { Express, NextFunction, Request, Response } from 'express';
 import express from 'express';
 import type { Secret } from '../secret.ts';
 import { TagboatError } from '../errors.ts';
-import { requireCaller } from './access.ts';
-import { apiRouter } from './api.ts';
-import { assetRouter } from './assets.ts';
+import { admit } from './access.ts';
+import { apiRoutes } from './api.ts';
+import { assetRoutes } from './assets.ts';
 import type { WebContext } from './context.ts';
 import { deadline } from './deadline.ts';
-import { metricsRouter, openRouter } from './operations.ts';
-import { pageRouter } from './page-router.ts';
+import { operationRoutes } from './operations.ts';
+import { pageRoutes } from './page-router.ts';
+import type { Route } from './routes.ts';
 import { errorHandler } from './web-errors.ts';
 
 export interface WebOptions extends WebContext {
@@ -41,17 +42,20 @@ export function createWeb(options: WebOptions): Express {
   });
   app.use(counted(options));
   app.use(deadline(options.version, options.deadlineMs ?? 30_000));
-  app.use(openRouter(options, access));
-  app.use(requireCaller(access));
-  app.use(metricsRouter(options));
-  app.use('/assets', assetRouter());
-  app.use('/api/v1', apiRouter(options));
-  app.use(pageRouter(options));
-  app.use((request: Request) => {
+  const rooms = [operationRoutes(options, access), assetRoutes(access), apiRoutes(options, access), pageRoutes(options, access)];
+  for (const routes of rooms) app.use(routes.base === '' ? '/' : routes.base, routes.router);
+  app.locals['routes'] = rooms.flatMap((routes) => routes.table);
+  app.use(async (request: Request, response: Response) => {
+    await admit(access, 'reader', request, response); // what is there and what is not is nobody's business
     throw new TagboatError('NotFound', `there is nothing at ${request.method} ${request.path}`, { hint: 'Check the address.' });
   });
   app.use(errorHandler(options.log, options.version));
   return app;
+}
+
+/** Every route with what it needs. */
+export function routesOf(app: Express): readonly Route[] {
+  return app.locals['routes'] as readonly Route[];
 }
 
 /** The route's pattern is the label, never the path: names would make endless series. */

@@ -1,7 +1,8 @@
 /** The three files that pages need. Their addresses change with their content, so browsers may keep them. */
-import { Router } from 'express';
+import type { AccessOptions } from './access.ts';
 import { LIVE_SCRIPT } from './live-script.ts';
 import { LOGO } from './logo.ts';
+import { Routes } from './routes.ts';
 import { STYLE } from './style-sheet.ts';
 
 const FILES = [
@@ -10,12 +11,12 @@ const FILES = [
   ['/tagboat.svg', 'image/svg+xml', LOGO, 'public, max-age=86400'],
 ] as const;
 
-export function assetRouter(): Router {
-  const router = Router();
+export function assetRoutes(access: AccessOptions): Routes {
+  const routes = new Routes(access, '/assets');
   for (const [path, type, text, cache] of FILES) {
-    router.get(path, (_request, response) => {
+    routes.get(path, 'anybody', (_request, response) => {
       response.set('Cache-Control', cache).type(type).send(text);
     });
   }
-  return router;
+  return routes;
 }

@@ -6,7 +6,7 @@ import { TagboatError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { TeamView } from '../store/views/teams.ts';
 import { findTeam } from '../store/views/teams.ts';
-import { callerOf, maySee } from './access.ts';
+import { callerOf, maySee, noTeam } from './access.ts';
 
 /** The first look at each team's repository, as the poll loop knows it. */
 export interface Readiness {
@@ -74,7 +74,7 @@ export function parameter(request: Request, name: string): string {
 export async function teamOf({ pool }: WebContext, request: Request, response: Response): Promise<TeamView> {
   const name = parameter(request, 'team');
   const team = maySee(callerOf(response), name) ? await findTeam(pool, name) : null;
-  if (team === null) throw new TagboatError('NotFound', `there is no team ${name}`, { hint: 'GET /api/v1/teams lists the teams that you may see.' });
+  if (team === null) throw noTeam(name);
   return team;
 }
 

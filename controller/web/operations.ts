@@ -1,29 +1,31 @@
 /** What machines ask: alive, ready, metrics, schemas. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Router } from 'express';
 import { sql } from 'slonik';
 import { TagboatError } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
 import { countDeployments } from '../store/views/deployments.ts';
 import { countAuditRows } from '../store/views/teams.ts';
-import { authenticate } from './access.ts';
-import type { AccessOptions } from './access.ts';
+import { authenticate, callerOf, maySee } from './access.ts';
+import type { AccessOptions, Caller } from './access.ts';
 import { parameter } from './context.ts';
 import type { WebContext } from './context.ts';
+import { Routes } from './routes.ts';
 
 const DATABASE_PATIENCE_MS = 2_000;
 
-/** For everybody. Names of teams and reasons are told only to those who may read (R1). */
-export function openRouter(context: WebContext, access: AccessOptions): Router {
-  const router = Router();
+/** Names of teams and reasons are told only to those who may read them (R1). */
+export function operationRoutes(context: WebContext, access: AccessOptions): Routes {
+  const { pool, metrics } = context;
+  const routes = new Routes(access, '');
 
-  router.get('/healthz', (_request, response) => {
+  routes.get('/healthz', 'anybody', (_request, response) => {
     response.json({ alive: true, version: context.version });
   });
 
-  router.get('/readyz', async (request, response) => {
+  routes.get('/readyz', 'anybody', async (request, response) => {
     const database = await answers(context);
+    const reader = database ? await authenticate(request, access).catch(() => null) : null;
     const teams = context.readiness.teams();
     const waiting = teams.filter((team) => team.state === 'pending').length;
     const ready = database && waiting === 0;
@@ -32,30 +34,26 @@ export function openRouter(context: WebContext, access: AccessOptions): Router {
       database: database ? 'ok' : 'does not answer',
       pending: waiting,
       failed: teams.filter((team) => team.state === 'failed').length,
-      ...(authenticate(request, access) === null ? {} : { teams }),
+      ...(reader === null ? {} : { teams: teams.filter((team) => maySee(reader, team.name)) }),
     });
   });
 
-  router.get('/schemas/:kind.json', async (request, response) => {
+  routes.get('/schemas/:kind.json', 'anybody', async (request, response) => {
     const kind = parameter(request, 'kind').replaceAll(/(?<=[a-z])([A-Z])/g, '-$1').toLowerCase();
     const text = /^[a-z][a-z-]{0,60}$/.test(kind) ? await readFile(join(packageRoot(), 'schemas', `${kind}.schema.json`), 'utf8').catch(() => undefined) : undefined;
     if (text === undefined) throw new TagboatError('NotFound', 'there is no schema of this kind', { hint: 'Kinds are written like deployment or config-bundle.' });
     response.set('Cache-Control', 'public, max-age=300').type('application/schema+json').send(text);
   });
 
-  return router;
-}
-
-export function metricsRouter({ pool, metrics }: WebContext): Router {
-  const router = Router();
-  router.get('/metrics', async (_request, response) => {
+  routes.get('/metrics', 'reader', async (_request, response) => {
     const [deployments, audits] = await Promise.all([countDeployments(pool), countAuditRows(pool)]);
     metrics.deployments.reset();
     for (const { team, sync, health, count } of deployments) metrics.deployments.set({ team, sync, health }, count);
     for (const { team, rows } of audits) metrics.auditRows.set({ team }, rows);
-    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    response.type(metrics.registry.contentType).send(visible(await metrics.registry.metrics(), callerOf(response)));
   });
-  return router;
+
+  return routes;
 }
 
 async function answers({ pool }: WebContext): Promise<boolean> {
@@ -65,4 +63,16 @@ async function answers({ pool }: WebContext): Promise<boolean> {
   });
   const asked = pool.query(sql.unsafe`select 1`).then(() => true, () => false);
   return Promise.race([asked, patience]).finally(() => clearTimeout(timer));
+}
+
+/** Without the series of teams that the caller may not see. */
+function visible(text: string, caller: Caller): string {
+  if (caller.teams === 'all') return text;
+  return text
+    .split('\n')
+    .filter((line) => {
+      const team = /[{,]team="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+      return line.startsWith('#') || team === undefined || maySee(caller, team);
+    })
+    .join('\n');
 }

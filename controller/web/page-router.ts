@@ -1,5 +1,4 @@
 /** Pages for people: reads what a page needs at once, then renders. */
-import { Router } from 'express';
 import { TagboatError } from '../errors.ts';
 import { listAudit } from '../store/audit.ts';
 import { countDeployments, listDeployments } from '../store/views/deployments.ts';
@@ -8,6 +7,7 @@ import { listNodes } from '../store/views/nodes.ts';
 import { listProducts } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { callerOf } from './access.ts';
+import type { AccessOptions } from './access.ts';
 import { auditPage, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { href } from './html.ts';
@@ -20,25 +20,26 @@ import { productPage } from './pages/product-page.ts';
 import { productsPage } from './pages/products-page.ts';
 import { teamPage } from './pages/team-page.ts';
 import { teamsPage } from './pages/teams-page.ts';
+import { Routes } from './routes.ts';
 import { sendPage, sendTeamPage } from './send-page.ts';
 
-export function pageRouter(context: WebContext): Router {
+export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool } = context;
-  const pages = Router();
+  const pages = new Routes(access, '');
 
-  pages.get('/', async (request, response) => {
+  pages.get('/', 'reader', async (request, response) => {
     const { teams: visible } = callerOf(response);
     const [teams, counts] = await Promise.all([listTeams(pool, visible), countDeployments(pool)]);
     sendPage(context, request, response, 'Teams', teamsPage(teams, counts, new Date()));
   });
 
-  pages.get('/teams/:team', async (request, response) => {
+  pages.get('/teams/:team', 'user', async (request, response) => {
     const team = await teamOf(context, request, response);
     const [deployments, nodes, products] = await Promise.all([listDeployments(pool, team.name), listNodes(pool, team.name), listProducts(pool, team.name)]);
     sendTeamPage(context, request, response, team.name, { section: '', crumbs: [], body: teamPage({ team, deployments, nodes, products }, new Date()) });
   });
 
-  pages.get('/teams/:team/deployments/:name', async (request, response) => {
+  pages.get('/teams/:team/deployments/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
     const [[deployment], history] = await Promise.all([listDeployments(pool, team, { name }), loadHistory(pool, team, name)]);
@@ -46,13 +47,13 @@ export function pageRouter(context: WebContext): Router {
     sendTeamPage(context, request, response, team, { section: 'deployments', crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
   });
 
-  pages.get('/teams/:team/products', async (request, response) => {
+  pages.get('/teams/:team/products', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const [products, deployments] = await Promise.all([listProducts(pool, team), listDeployments(pool, team)]);
     sendTeamPage(context, request, response, team, { section: 'products', crumbs: [{ text: 'Products', href: href('teams', team, 'products') }], body: productsPage(team, products, deployments) });
   });
 
-  pages.get('/teams/:team/products/:name', async (request, response) => {
+  pages.get('/teams/:team/products/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
     const [[product], deployments] = await Promise.all([listProducts(pool, team, name), listDeployments(pool, team, { product: name })]);
@@ -60,13 +61,13 @@ export function pageRouter(context: WebContext): Router {
     sendTeamPage(context, request, response, team, { section: 'products', crumbs: [crumb(team, 'products', name)], body: productPage(team, product, deployments, new Date()) });
   });
 
-  pages.get('/teams/:team/nodes', async (request, response) => {
+  pages.get('/teams/:team/nodes', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const nodes = await listNodes(pool, team);
     sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [{ text: 'Nodes', href: href('teams', team, 'nodes') }], body: nodesPage(team, nodes, new Date()) });
   });
 
-  pages.get('/teams/:team/nodes/:name', async (request, response) => {
+  pages.get('/teams/:team/nodes/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
     const [[node], deployments] = await Promise.all([listNodes(pool, team, name), listDeployments(pool, team, { node: name })]);
@@ -74,7 +75,7 @@ export function pageRouter(context: WebContext): Router {
     sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [crumb(team, 'nodes', name)], body: nodePage(team, node, deployments, new Date()) });
   });
 
-  pages.get('/teams/:team/audit', async (request, response) => {
+  pages.get('/teams/:team/audit', 'user', async (request, response) => {
     const { before, limit } = auditPage(request);
     const { name: team } = await teamOf(context, request, response);
     const rows = await listAudit(pool, team, { before, limit: limit + 1 });

@@ -11,6 +11,7 @@ import type { WebError } from './pages/error-page.ts';
 const STATUS: Partial<Record<ErrorCode, number>> = {
   UsageError: 400,
   Unauthorized: 401,
+  Forbidden: 403,
   EnrolmentRefused: 409,
   NodeRevoked: 409,
   NotFound: 404,

@@ -11,7 +11,7 @@ import { createMetrics } from '../metrics.ts';
 import { Secret } from '../secret.ts';
 import { startEmbeddedDatabase } from '../store/embedded.ts';
 import { createStorePool } from '../store/pool.ts';
-import { loadOrCreateOperatorToken } from './access.ts';
+import { loadOrCreateOperatorToken } from './operator-token.ts';
 import { createWeb } from './app.ts';
 import { html, href } from './html.ts';
 import { startWeb } from './server.ts';
@@ -31,7 +31,7 @@ test.after(async () => {
   await open.stop();
 });
 
-const EVERYTHING = ['/', '/teams/acme', '/teams/acme/deployments/shop-staging', '/teams/acme/products/shop', '/teams/acme/nodes/pier', '/teams/acme/audit', '/assets/tagboat.css', '/metrics', '/nothing',
+const EVERYTHING = ['/', '/teams/acme', '/teams/acme/deployments/shop-staging', '/teams/acme/products/shop', '/teams/acme/nodes/pier', '/teams/acme/audit', '/metrics', '/nothing',
   '/api/v1/teams', '/api/v1/teams/acme', '/api/v1/teams/acme/nodes', '/api/v1/teams/acme/products', '/api/v1/teams/acme/deployments', '/api/v1/teams/acme/deployments/shop-staging', '/api/v1/teams/acme/deployments/shop-staging/history', '/api/v1/teams/acme/audit', '/api/v1/teams/acme/audit/verification', '/api/v1/teams/none', '/api/v1/nothing'];
 
 test('without a token nothing answers but health, readiness and schemas', async () => {

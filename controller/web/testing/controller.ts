@@ -5,8 +5,9 @@ import { Secret } from '../../secret.ts';
 import { testDatabase } from '../../testing/database.ts';
 import type { TestDatabase } from '../../testing/database.ts';
 import { TagboatError } from '../../errors.ts';
-import { createWeb } from '../app.ts';
+import { createWeb, routesOf } from '../app.ts';
 import type { LogLine, NodeAdministration, NodeLogs, TeamReadiness } from '../context.ts';
+import type { Route } from '../routes.ts';
 import { startWeb } from '../server.ts';
 
 export const OPERATOR_TOKEN = 'tgo_operator-c4n4ry-0123456789';
@@ -14,6 +15,8 @@ export const OPERATOR_TOKEN = 'tgo_operator-c4n4ry-0123456789';
 export interface TestController {
   readonly db: TestDatabase;
   readonly url: string;
+  /** Every route there is. */
+  readonly routes: readonly Route[];
   /** What the operations were asked for. */
   readonly asked: string[];
   readonly logged: string[];
@@ -64,6 +67,7 @@ export async function testController(options: { readonly public?: boolean } = {}
   return {
     db,
     url: web.url,
+    routes: routesOf(app),
     asked,
     logged,
     get teams() {

@@ -1,0 +1,61 @@
+/**
+ * The one place where a route says what it needs of its caller. Every route of the web room is declared through `Routes`; the guard
+ * runs before its handler, and the table of all of them drives the test that asks each as somebody who must not.
+ */
+import { Router } from 'express';
+import type { NextFunction, Request, Response } from 'express';
+import type { Role } from '../model/role.ts';
+import { admit } from './access.ts';
+import type { AccessOptions } from './access.ts';
+
+/**
+ * `anybody`: health, schemas, sign-in. `reader`: whoever may read something; the handler shows only what the caller may see. A role:
+ * at least that one in the team `:team` of the path (R2); who has none there is answered as if there were no such team. `operator`: the
+ * operator's token alone.
+ */
+export type Need = 'anybody' | 'reader' | Role | 'operator';
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** As Express knows it, with its base: `/api/v1/teams/:team`. */
+  readonly path: string;
+  readonly need: Need;
+}
+
+type Handler = (request: Request, response: Response) => Promise<unknown> | void;
+
+export class Routes {
+  readonly router = Router();
+  readonly table: Route[] = [];
+  /** Where the router is mounted; '' at the root. */
+  readonly base: string;
+  readonly #access: AccessOptions;
+
+  constructor(access: AccessOptions, base: string) {
+    this.#access = access;
+    this.base = base;
+  }
+
+  get(path: string, need: Need, handler: Handler): void {
+    this.#add('GET', path, need);
+    this.router.get(path, this.#guard(need), handler);
+  }
+
+  post(path: string, need: Need, handler: Handler): void {
+    this.#add('POST', path, need);
+    this.router.post(path, this.#guard(need), handler);
+  }
+
+  #add(method: Route['method'], path: string, need: Need): void {
+    const named = path.split('/').includes(':team');
+    if (named ? need === 'reader' || need === 'operator' : need !== 'anybody' && need !== 'reader' && need !== 'operator') throw new TypeError(`${path} needs ${need}: roles belong to paths with :team, and such paths to roles`);
+    this.table.push({ method, path: `${this.base}${path}`, need });
+  }
+
+  #guard(need: Need) {
+    return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
+      await admit(this.#access, need, request, response);
+      next();
+    };
+  }
+}
