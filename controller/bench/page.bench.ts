@@ -1,0 +1,33 @@
+/** Pages of a team with 1,000 deployments, from the request to the last byte, on a real PostgreSQL. */
+import { seedFleet } from '../web/testing/fleet.ts';
+import { testController } from '../web/testing/controller.ts';
+
+const DEPLOYMENTS = 1_000;
+const ROUNDS = 40;
+
+const controller = await testController({ public: true });
+await seedFleet(controller.db.pool, 'fleet', DEPLOYMENTS);
+const rows: Record<string, { p50: number; p95: number; KiB: number; goal: string }> = {};
+
+async function measure(what: string, path: string, goal: string): Promise<void> {
+  const times: number[] = [];
+  let bytes = 0;
+  for (let round = 0; round < ROUNDS + 5; round++) {
+    const start = performance.now();
+    const response = await controller.fetch(path, { headers: { accept: path.startsWith('/api') ? 'application/json' : 'text/html' } });
+    bytes = (await response.arrayBuffer()).byteLength;
+    if (!response.ok) throw new Error(`${path}: ${String(response.status)}`);
+    if (round >= 5) times.push(performance.now() - start);
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number): number => Math.round(times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0);
+  rows[what] = { p50: at(0.5), p95: at(0.95), KiB: Math.round(bytes / 1024), goal };
+}
+
+await measure('team overview, all 1,000', '/teams/fleet', 'under 200 ms');
+await measure('the same as JSON', '/api/v1/teams/fleet/deployments', '');
+await measure('one deployment', '/teams/fleet/deployments/shop-0040', '');
+await measure('products', '/teams/fleet/products', '');
+await measure('all teams', '/', '');
+console.table(rows);
+await controller.stop();
