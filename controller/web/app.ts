@@ -24,7 +24,7 @@ export interface WebOptions extends WebContext {
 }
 
 const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 export function createWeb(options: WebOptions): Express {
   const access = { operatorToken: options.operatorToken, public: options.config.public };

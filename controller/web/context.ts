@@ -87,6 +87,21 @@ export function positive(request: Request, name: string, maximum: number): numbe
   return value;
 }
 
+/** A word of the query, '' when it is not there; `UsageError` when it is there twice or longer than a name can be. */
+export function word(request: Request, name: string): string {
+  const text: unknown = request.query[name] ?? '';
+  if (typeof text !== 'string' || text.length > 200) throw new TagboatError('UsageError', `${name} must be given once, with at most 200 characters`, { hint: `Leave ${name} out, or correct it.` });
+  return text.trim();
+}
+
+/** One of the words that the query knows, '' when it is not there. */
+export function oneOf<T extends string>(request: Request, name: string, words: readonly T[]): T | '' {
+  const text = word(request, name);
+  const known = words.find((one) => one === text);
+  if (known === undefined && text !== '') throw new TagboatError('UsageError', `${name} must be ${words.join(', ')}`, { hint: `Leave ${name} out, or correct it.` });
+  return known ?? '';
+}
+
 /** `before` and `limit` of the audit log. */
 export function auditPage(request: Request): { readonly before: number | undefined; readonly limit: number } {
   return { before: positive(request, 'before', Number.MAX_SAFE_INTEGER), limit: positive(request, 'limit', 1_000) ?? 100 };

@@ -13,6 +13,7 @@ import type { WebContext } from './context.ts';
 import { href } from './html.ts';
 import type { Crumb } from './layout.ts';
 import { auditPageBody } from './pages/audit-page.ts';
+import { readFilter } from './pages/deployment-filter.ts';
 import { deploymentPage } from './pages/deployment-page.ts';
 import { nodePage } from './pages/node-page.ts';
 import { nodesPage } from './pages/nodes-page.ts';
@@ -30,13 +31,14 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
   pages.get('/', 'reader', async (request, response) => {
     const { teams: visible } = callerOf(response);
     const [teams, counts] = await Promise.all([listTeams(pool, visible), countDeployments(pool)]);
-    sendPage(context, request, response, 'Teams', teamsPage(teams, counts, new Date()));
+    await sendPage(context, request, response, 'Teams', teamsPage(teams, counts, new Date()));
   });
 
   pages.get('/teams/:team', 'user', async (request, response) => {
     const team = await teamOf(context, request, response);
-    const [deployments, nodes, products] = await Promise.all([listDeployments(pool, team.name), listNodes(pool, team.name), listProducts(pool, team.name)]);
-    sendTeamPage(context, request, response, team.name, { section: '', crumbs: [], body: teamPage({ team, deployments, nodes, products }, new Date()) });
+    const filter = readFilter(request);
+    const [deployments, nodes] = await Promise.all([listDeployments(pool, team.name, { containers: false }), listNodes(pool, team.name)]);
+    await sendTeamPage(context, request, response, team.name, { section: '', crumbs: [], body: teamPage({ team, deployments, nodes, filter }, new Date()) });
   });
 
   pages.get('/teams/:team/deployments/:name', 'user', async (request, response) => {
@@ -44,35 +46,35 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
     const name = parameter(request, 'name');
     const [[deployment], history] = await Promise.all([listDeployments(pool, team, { name }), loadHistory(pool, team, name)]);
     if (deployment === undefined || history === null) throw noDeployment(team, name);
-    sendTeamPage(context, request, response, team, { section: 'deployments', crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'deployments', crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
   });
 
   pages.get('/teams/:team/products', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
-    const [products, deployments] = await Promise.all([listProducts(pool, team), listDeployments(pool, team)]);
-    sendTeamPage(context, request, response, team, { section: 'products', crumbs: [{ text: 'Products', href: href('teams', team, 'products') }], body: productsPage(team, products, deployments) });
+    const [products, deployments] = await Promise.all([listProducts(pool, team), listDeployments(pool, team, { containers: false })]);
+    await sendTeamPage(context, request, response, team, { section: 'products', crumbs: [{ text: 'Products', href: href('teams', team, 'products') }], body: productsPage(team, products, deployments) });
   });
 
   pages.get('/teams/:team/products/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
-    const [[product], deployments] = await Promise.all([listProducts(pool, team, name), listDeployments(pool, team, { product: name })]);
+    const [[product], deployments] = await Promise.all([listProducts(pool, team, name), listDeployments(pool, team, { product: name, containers: false })]);
     if (product === undefined) throw new TagboatError('NotFound', `team ${team} has no product ${name}`);
-    sendTeamPage(context, request, response, team, { section: 'products', crumbs: [crumb(team, 'products', name)], body: productPage(team, product, deployments, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'products', crumbs: [crumb(team, 'products', name)], body: productPage(team, product, deployments, new Date()) });
   });
 
   pages.get('/teams/:team/nodes', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const nodes = await listNodes(pool, team);
-    sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [{ text: 'Nodes', href: href('teams', team, 'nodes') }], body: nodesPage(team, nodes, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [{ text: 'Nodes', href: href('teams', team, 'nodes') }], body: nodesPage(team, nodes, new Date()) });
   });
 
   pages.get('/teams/:team/nodes/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
-    const [[node], deployments] = await Promise.all([listNodes(pool, team, name), listDeployments(pool, team, { node: name })]);
+    const [[node], deployments] = await Promise.all([listNodes(pool, team, name), listDeployments(pool, team, { node: name, containers: false })]);
     if (node === undefined) throw new TagboatError('NotFound', `team ${team} has no node ${name}`);
-    sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [crumb(team, 'nodes', name)], body: nodePage(team, node, deployments, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [crumb(team, 'nodes', name)], body: nodePage(team, node, deployments, new Date()) });
   });
 
   pages.get('/teams/:team/audit', 'user', async (request, response) => {
@@ -81,7 +83,7 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
     const rows = await listAudit(pool, team, { before, limit: limit + 1 });
     const next = rows.length > limit ? (rows[limit - 1]?.id ?? null) : null;
     const body = auditPageBody(team, { rows: rows.slice(0, limit), next, newest: before === undefined, limit }, new Date());
-    sendTeamPage(context, request, response, team, { section: 'audit', crumbs: [{ text: 'Audit', href: href('teams', team, 'audit') }], body });
+    await sendTeamPage(context, request, response, team, { section: 'audit', crumbs: [{ text: 'Audit', href: href('teams', team, 'audit') }], body });
   });
 
   return pages;

@@ -35,12 +35,25 @@ const MARKS: Readonly<Record<string, readonly [tone: string, glyph: string]>> = 
   starting: ['busy', '◐'],
   error: ['bad', '✕'],
   warning: ['busy', '▲'],
+  drifted: ['busy', '≠'],
 };
 
 /** A word in a pill. A container that runs is fine; an attempt that runs is under way: `tone` decides where words differ. */
 export function pill(word: string, tone?: 'good' | 'busy' | 'bad' | 'dull'): Html {
   const [usual, glyph] = MARKS[word] ?? ['dull', '·'];
   return html`<span class="pill ${tone ?? usual}"><span aria-hidden="true">${tone === 'good' ? '●' : glyph}</span> ${word}</span>`;
+}
+
+const GLYPHS = { good: '✓', busy: '◐', bad: '▲', dull: '·' } as const;
+
+/** The glyph of a tone alone, before words that say the rest. */
+export function mark(tone: 'good' | 'busy' | 'bad' | 'dull'): Html {
+  return html`<span class="mark ${tone}" aria-hidden="true">${GLYPHS[tone]}</span>`;
+}
+
+/** `1 error`, `2 errors`. */
+export function plural(count: number, word: string): string {
+  return `${String(count)} ${word}${count === 1 ? '' : 's'}`;
 }
 
 export function badge(word: string): Html {
@@ -108,8 +121,8 @@ export function cell(label: string, content: Html | string | number): Html {
 }
 
 /** A table whose roles survive being laid out as cards. */
-export function table(caption: string, columns: readonly string[], rows: readonly Html[]): Html {
-  return html`<table role="table"><caption class="hidden">${caption}</caption>
+export function table(caption: string, columns: readonly string[], rows: readonly Html[], widths?: 'deployments'): Html {
+  return html`<table role="table"${widths !== undefined && html` data-columns="${widths}"`}><caption class="hidden">${caption}</caption>
 <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<th role="columnheader" scope="col">${column}</th>`)}</tr></thead>
 <tbody role="rowgroup">${rows}</tbody></table>`;
 }

@@ -132,6 +132,29 @@ test('pages tell what a person looks for', async () => {
   assert.is((await closed.fetch('/teams/acme?refresh=x')).status, 400);
 });
 
+test('the overview counts what needs a look, and its filter is an address', async () => {
+  const all = await closed.text('/teams/acme');
+  assert.match(all, '6 of 6 deployments need a look');
+  const rows = async (query: string): Promise<string[]> => [...(await closed.text(`/teams/acme?${query}`)).matchAll(/<tr role="row" id="d-([^"]+)"/g)].map(([, name]) => name ?? '');
+  assert.equal(await rows(''), ['docs', 'old-shop', 'shop-edge', 'shop-preview', 'shop-production', 'shop-staging']);
+  assert.equal(await rows('show=failed'), ['shop-staging']);
+  assert.equal(await rows('show=blocked'), ['docs']);
+  assert.equal(await rows('show=waiting'), ['shop-edge']);
+  assert.equal(await rows('show=working'), ['shop-preview']);
+  assert.equal(await rows('show=drifted&node=harbor&product=shop&q=PROD'), ['shop-production']);
+  assert.equal(await rows('show=fine'), []);
+  assert.match(await closed.text('/teams/acme?show=fine'), 'No deployment is like that');
+  assert.match(await closed.text('/teams/acme?view=where'), '<table class="matrix">');
+  for (const bad of ['show=nonsense', 'node=a&node=b', `q=${'x'.repeat(300)}`, 'page=0', 'view=3d']) assert.is((await closed.fetch(`/teams/acme?${bad}`)).status, 400, bad);
+});
+
+test('large pages are sent compressed to who takes that', async () => {
+  const ask = async (encoding: string): Promise<Response> => closed.fetch('/teams/acme', { headers: { accept: 'text/html', 'accept-encoding': encoding } });
+  assert.is((await ask('gzip')).headers.get('content-encoding'), 'gzip');
+  assert.is((await ask('identity')).headers.get('content-encoding'), null);
+  assert.match((await ask('gzip')).headers.get('vary') ?? '', 'Accept-Encoding');
+});
+
 test('whatever a manifest, an agent or a log line says is inert on every page', async () => {
   const evil = `<script>alert('x')</script>"><img src=x onerror=alert(1)>\`&amp;`;
   const { pool } = closed.db;
@@ -148,7 +171,7 @@ test('whatever a manifest, an agent or a log line says is inert on every page', 
   await pool.query(sql.unsafe`update attempt set action = ${JSON.stringify(action)}::jsonb, actor = ${evil}, commit_id = ${evil}, plan_hash = ${evil}, digests = ${JSON.stringify([{ name: evil, image: evil, digest: `sha256:${evil}` }])}::jsonb where team = 'evil'`);
   await seedObserved(pool, 'evil', { node: evil, prefix: evil, deployment: evil }, 'degraded', { reason: evil, containers: [container(evil, { image: evil, digest: `sha256:${evil}`, state: evil, health: evil, detail: evil })], drift: [{ container: evil, field: evil, expected: evil, actual: evil }] });
   await seedAudit(pool, 'evil', 1);
-  for (const path of ['/', '/teams/evil', href('teams', 'evil', 'deployments', evil), href('teams', 'evil', 'products', evil), href('teams', 'evil', 'nodes', evil), '/teams/evil/audit', href('teams', evil), href(evil)]) {
+  for (const path of ['/', '/teams/evil', '/teams/evil?view=where', '/teams/evil/products', '/teams/evil/nodes', `/teams/evil?q=${encodeURIComponent(evil)}&node=${encodeURIComponent(evil)}`, href('teams', 'evil', 'deployments', evil), href('teams', 'evil', 'products', evil), href('teams', 'evil', 'nodes', evil), '/teams/evil/audit', href('teams', evil), href(evil)]) {
     const page = await closed.text(path);
     assert.match(page, path === '/' || path === '/teams/evil/audit' || path === href(evil) || path === href('teams', evil) ? /<main/ : '&#60;script&#62;');
     assert.is(page.match(/<script/g)?.length ?? 0, page.includes('live.js') ? 1 : 0, path);

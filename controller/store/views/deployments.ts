@@ -33,8 +33,12 @@ const health = sql.fragment`case
 export interface DeploymentFilter {
   /** Also one whose manifest and target are gone; its history is still there. */
   readonly name?: string;
+  /** Only these, as far as they are listed. */
+  readonly names?: readonly string[];
   readonly node?: string;
   readonly product?: string;
+  /** Lists of a thousand deployments do without. */
+  readonly containers?: false;
 }
 
 /** By name. Those gone from Git are listed while they have a target; one query. */
@@ -47,7 +51,7 @@ export async function listDeployments(connection: Queryable, team: string, filte
       coalesce(r.commit_id, d.commit_id) as commit, greatest(d.updated_at, r.updated_at) as "updatedAt", d.declared, d.protected,
       d.version as "wantedVersion", live.version as "liveVersion",
       case when n.name is null then null else ${nodeStatus} end as "nodeStatus", coalesce(n.simulated, false) as simulated,
-      coalesce(o.containers, '[]') as containers, coalesce(o.drift, '[]') as drift,
+      ${filter.containers === false ? sql.fragment`'[]'::jsonb` : sql.fragment`coalesce(o.containers, '[]')`} as containers, coalesce(o.drift, '[]') as drift,
       case when a.id is null then null else jsonb_build_object('id', a.id, 'state', a.state, 'kind', a.kind, 'step', e.step, 'text', e.text,
         'notBefore', ${iso(sql.fragment`a.not_before`)}, 'startedAt', ${iso(sql.fragment`a.started_at`)}, 'deadline', ${iso(sql.fragment`a.deadline`)},
         'stopping', a.cancel_reason is not null) end as attempt,
@@ -60,6 +64,7 @@ export async function listDeployments(connection: Queryable, team: string, filte
       select jsonb_agg(jsonb_build_object('node', x.node, 'prefix', x.prefix) order by x.node, x.prefix) as list
       from target x where x.team = d.team and x.deployment = d.name and (x.node, x.prefix) is distinct from (coalesce(t.node, d.node), coalesce(t.prefix, d.prefix))) others on true
     where d.team = ${team} and ${filter.name === undefined ? sql.fragment`(d.declared or t.node is not null)` : sql.fragment`d.name = ${filter.name}`}
+      ${filter.names === undefined ? sql.fragment`` : sql.fragment`and d.name = any(${sql.array([...filter.names], 'text')})`}
       ${filter.node === undefined ? sql.fragment`` : sql.fragment`and coalesce(t.node, d.node) = ${filter.node}`}
       ${filter.product === undefined ? sql.fragment`` : sql.fragment`and coalesce(r.product, d.product) = ${filter.product}`}
     order by d.name`);

@@ -1,27 +1,32 @@
-/** The table of deployments: sync and health are two columns, and each that is not fine says why (R25). */
+/** The list of deployments: sync and health are two columns, and each that is not fine says why in the row (R25). */
 import type { DeploymentView } from '../../store/views/deployment-rows.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
-import { badge, cell, deploymentLink, image, nodeLink, pill, productLink, table, why } from '../parts.ts';
+import { badge, cell, deploymentLink, nodeLink, pill, productLink, table, time, why } from '../parts.ts';
 
-export function deploymentTable(team: string, deployments: readonly DeploymentView[]): Html {
-  if (deployments.length === 0) return html`<p class="empty">No deployments. Add a manifest of <code>kind: Deployment</code> and push it.</p>`;
-  return table('Deployments', ['Deployment', 'Target', 'Version', 'Sync', 'Health', 'Images'], deployments.map((deployment) => row(team, deployment)));
+export function deploymentTable(team: string, deployments: readonly DeploymentView[], now: Date, caption = 'Deployments'): Html {
+  return table(caption, ['Deployment', 'Where', 'Version', 'Sync', 'Health', 'Why', 'Changed'], deployments.map((deployment) => row(team, deployment, now)), 'deployments');
 }
 
-function row(team: string, deployment: DeploymentView): Html {
-  return html`<tr role="row">
-<th role="rowheader" scope="row">${deploymentLink(team, deployment.name)}${!deployment.declared && html` ${badge('manifest gone')}`}${deployment.protected && html` ${badge('protected')}`}<p class="quiet">${productLink(team, deployment.product)}</p></th>
-${cell('Target', target(team, deployment))}
-${cell('Version', html`<b>${deployment.version ?? '–'}</b> ${pill(deployment.status)}${failure(deployment)}${versions(deployment)}`)}
-${cell('Sync', html`${pill(deployment.sync)}${why(syncWhy(deployment))}`)}
-${cell('Health', html`${pill(deployment.health)}${drift(deployment)}${why(deployment.healthReason)}`)}
-${cell('Images', images(deployment))}
+function row(team: string, deployment: DeploymentView, now: Date): Html {
+  return html`<tr role="row" id="d-${deployment.name}">
+<th role="rowheader" scope="row">${deploymentLink(team, deployment.name)}${marks(deployment)}${deployment.product !== null && html`<span class="below">${productLink(team, deployment.product)}</span>`}</th>
+${cell('Where', target(team, deployment))}
+${cell('Version', html`<b>${deployment.version ?? '–'}</b> ${pill(deployment.status)}${versions(deployment)}`)}
+${cell('Sync', pill(deployment.sync))}
+${cell('Health', html`${pill(deployment.health)}${deployment.drifted && html` ${pill('drifted')}`}`)}
+${cell('Why', reasons(deployment))}
+${cell('Changed', time(deployment.updatedAt, now))}
 </tr>`;
 }
 
+/** What sets it apart from the usual, beside its name. */
+function marks(deployment: DeploymentView): Html {
+  return html`${!deployment.declared && html` ${badge('manifest gone')}`}${deployment.protected && html` ${badge('protected')}`}`;
+}
+
 export function target(team: string, deployment: DeploymentView): Html {
-  return html`${nodeLink(team, deployment.node)}<span class="quiet"> / </span>${deployment.prefix ?? '?'}${deployment.simulated && html` ${badge('simulated')}`}${deployment.leftovers.map(
+  return html`<span class="wrap">${nodeLink(team, deployment.node)}<span class="quiet"> / </span>${deployment.prefix ?? '?'}</span>${deployment.simulated && html` ${badge('simulated')}`}${deployment.leftovers.map(
     (left) => html`<p class="why">still on ${left.node} / ${left.prefix}</p>`,
   )}`;
 }
@@ -34,23 +39,16 @@ export function versions(deployment: DeploymentView): Html | false {
   return live || wanted ? html`${live}${wanted}` : false;
 }
 
-function failure(deployment: DeploymentView): Html | false {
-  return deployment.status === 'failed' && why(deployment.reason);
-}
-
-function syncWhy(deployment: DeploymentView): string {
-  if (deployment.sync === 'synced') return '';
-  return deployment.status === 'failed' ? deployment.syncReason : deployment.reason;
-}
-
-function drift(deployment: DeploymentView): Html | false {
-  return (
-    deployment.drifted &&
-    html` <span class="pill busy"><span aria-hidden="true">≠</span> drifted</span><p class="why">${deployment.drift.slice(0, 3).map(({ container, field }) => `${container} ${field}`).join(', ')}${deployment.drift.length > 3 && ` and ${String(deployment.drift.length - 3)} more`}</p>`
-  );
-}
-
-function images(deployment: DeploymentView): Html {
-  if (deployment.containers.length === 0) return html`<span class="quiet">–</span>`;
-  return html`<ul class="plain">${deployment.containers.map((container) => html`<li>${image(container.image, container.digest)}</li>`)}</ul>`;
+/** Every sentence that explains something which is not fine, each once. */
+function reasons(deployment: DeploymentView): Html {
+  const drift = deployment.drift.slice(0, 3).map(({ container, field }) => `${container} ${field}`).join(', ');
+  const more = deployment.drift.length > 3 ? ` and ${String(deployment.drift.length - 3)} more` : '';
+  const sentences = [
+    deployment.reason,
+    deployment.sync !== 'synced' ? deployment.syncReason : '',
+    deployment.healthReason,
+    deployment.drifted ? `differs from the record: ${drift}${more}` : '',
+  ];
+  const said = [...new Set(sentences.filter((sentence) => sentence !== ''))];
+  return said.length === 0 ? html`<span class="quiet" aria-hidden="true">–</span>` : html`${said.map(why)}`;
 }

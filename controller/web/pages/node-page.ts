@@ -18,7 +18,7 @@ export function nodePage(team: string, node: NodeView, deployments: readonly Dep
 ${node.revokedAt !== null && html`<div><dt>Revoked</dt><dd>${time(node.revokedAt, now)}</dd></div>`}
 ${labels.length > 0 && html`<div><dt>Labels</dt><dd>${labels.map(([key, value]) => html`<code class="label">${key}=${String(value)}</code> `)}</dd></div>`}
 </dl>
-<section aria-labelledby="deployments"><h2 id="deployments">Deployments on this node <span class="count">${deployments.length}</span></h2><div class="card">${deploymentTable(team, deployments)}</div></section>`;
+<section aria-labelledby="deployments"><h2 id="deployments">Deployments on this node <span class="count">${deployments.length}</span></h2><div class="card">${deployments.length === 0 ? html`<p class="empty">None.</p>` : deploymentTable(team, deployments, now)}</div></section>`;
 }
 
 function advice(team: string, node: NodeView): Html | false {

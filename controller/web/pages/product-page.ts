@@ -14,7 +14,7 @@ ${product.description !== '' && html`<p class="quiet wrap">${product.description
       ? html`<p class="empty">No version yet. Push a branch with its <code>version.yaml</code>${product.type === 'complex' && html`, or a tag <code>${product.name}/1.0.0</code>`}.</p>`
       : table('Versions', ['Version', 'Parent', 'Commit', 'Frozen', 'Serves as', 'Change log'], product.versions.map((version) => row(team, version, deployments, now)))
   }</div></section>
-<section aria-labelledby="deployments"><h2 id="deployments">Deployments <span class="count">${deployments.length}</span></h2><div class="card">${deploymentTable(team, deployments)}</div></section>`;
+<section aria-labelledby="deployments"><h2 id="deployments">Deployments <span class="count">${deployments.length}</span></h2><div class="card">${deployments.length === 0 ? html`<p class="empty">None.</p>` : deploymentTable(team, deployments, now)}</div></section>`;
 }
 
 function row(team: string, version: VersionView, deployments: readonly DeploymentView[], now: Date): Html {

@@ -2,7 +2,7 @@
 import type { TeamSummary } from '../../store/views/teams.ts';
 import { href, html } from '../html.ts';
 import type { Html } from '../html.ts';
-import { commit, pill, time } from '../parts.ts';
+import { commit, pill, plural, time } from '../parts.ts';
 
 export interface DeploymentCount {
   readonly team: string;
@@ -38,8 +38,4 @@ ${team.pollFailures > 0 && html`<p>${pill('warning')} the repository could not b
 
 function sum(counts: readonly DeploymentCount[]): number {
   return counts.reduce((total, { count }) => total + count, 0);
-}
-
-function plural(count: number, word: string): string {
-  return `${String(count)} ${word}${count === 1 ? '' : 's'}`;
 }
