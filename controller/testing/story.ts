@@ -39,7 +39,7 @@ spec: { type: complex }
 `;
 
 /** A web server with a health check and a database with a volume. */
-export function versionManifest(tag: string, config = ''): string {
+export function versionManifest(tag: string, config = '', retries = 10): string {
   return `apiVersion: tagboat/v1
 kind: Version
 metadata: { name: shop }
@@ -56,7 +56,7 @@ spec:
       dependsOn: [ db ]
       config:
         stopGrace: 1s
-        healthCheck: { http: { path: /healthz, port: 8080 }, interval: 200ms, retries: 10 }
+        healthCheck: { http: { path: /healthz, port: 8080 }, interval: 200ms, retries: ${retries} }
 ${config}`;
 }
 
