@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -90,6 +92,41 @@ test('secrets come as they are, from the environment or from a file beside the c
   assert.is(b?.credentials?.type === 'basic' && b.credentials.password.reveal(), 'c4n4ry-env');
   assert.is(b?.webhookSecret?.reveal(), 'c4n4ry-plain');
   assert.not.match(`${inspect(config, { depth: 9 })}${JSON.stringify(config)}${String(b?.webhookSecret)}`, 'c4n4ry');
+});
+
+test('SSH needs a deploy key that opens and known hosts; each kind of credentials belongs to its kind of URL', () => {
+  const key = (name: string, passphrase: string): void => void execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', passphrase, '-f', join(directory, name)]);
+  key('key', '');
+  key('locked', 'c4n4ry');
+  writeFileSync(join(directory, 'known_hosts'), `git.example.org ${readFileSync(join(directory, 'key.pub'), 'utf8')}`);
+  const team = (repository: string, credentials: string): string => `teams:\n  - name: a\n    repository: ${repository}\n    credentials: ${credentials}\n`;
+  const good = load(team('git@git.example.org:acme/x.git', '{ type: ssh, privateKey: { file: locked }, passphrase: c4n4ry, knownHosts: { file: known_hosts } }')).teams[0]?.credentials;
+  assert.ok(good?.type === 'ssh' && good.privateKey.reveal().includes('OPENSSH') && good.passphrase?.reveal() === 'c4n4ry' && good.knownHosts.startsWith('git.example.org ssh-ed25519'));
+  assert.not.match(JSON.stringify(good), /OPENSSH|c4n4ry/);
+  for (const [repository, credentials, fault] of [
+    ['git@h:x', '{ type: ssh, privateKey: { file: locked }, knownHosts: { file: known_hosts } }', /:4:\d+ the private key is encrypted; it needs its passphrase/],
+    ['git@h:x', '{ type: ssh, privateKey: { file: locked }, passphrase: c4n4ry2, knownHosts: { file: known_hosts } }', /cannot be opened with this passphrase/],
+    ['git@h:x', '{ type: ssh, privateKey: { file: key.pub }, knownHosts: { file: known_hosts } }', /public key/],
+    ['git@h:x', '{ type: ssh, privateKey: { file: key }, knownHosts: "git.example.org ssh-ed25519 AAAA" }', /line 1 of the known hosts is none/],
+    ['git@h:x', '{ type: ssh, privateKey: { file: key } }', /needs knownHosts/],
+    ['git@h:x', '{ type: token, token: x }', /need credentials of type ssh/],
+    ['https://h/x', '{ type: ssh, privateKey: { file: key }, knownHosts: { file: known_hosts } }', /over SSH only/],
+    ['ssh://h', '{ type: ssh, privateKey: { file: key }, knownHosts: { file: known_hosts } }', /:3:\d+ the SSH address/],
+  ] as const) {
+    const found = problems(team(repository, credentials));
+    assert.is(found.length, 1, credentials);
+    assert.match(found[0] ?? '', fault);
+    assert.not.match(found[0] ?? '', 'c4n4ry');
+  }
+});
+
+test('the file of further authorities is read and checked at start', () => {
+  writeFileSync(join(directory, 'ca.pem'), `# ours\n${rootCertificates[0] ?? ''}\n`);
+  assert.is(load(`${SMALL}gitCaFile: ca.pem\n`).gitCa, rootCertificates[0]);
+  assert.is(load(SMALL).gitCa, null);
+  writeFileSync(join(directory, 'ca.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  assert.match(problems(`${SMALL}gitCaFile: ca.pem\n`)[0] ?? '', 'certificate 1');
+  assert.match(problems(`${SMALL}gitCaFile: none.pem\n`)[0] ?? '', 'ENOENT');
 });
 
 test('paths in the file are relative to the file, those of the environment to the working directory', () => {

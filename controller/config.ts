@@ -15,7 +15,10 @@ import { overlay, readEnvironment } from './config-environment.ts';
 import { checkConfig, configSchema } from './config-schema.ts';
 import { ConfigSource } from './config-source.ts';
 import type { ConfigPath, RawSecret } from './config-source.ts';
+import { readCaFile } from './config-ca.ts';
 import { TagboatError } from './errors.ts';
+import { parseRemote, type Credentials } from './git/remote.ts';
+import { sshFaults } from './git/ssh-key.ts';
 import type { Secret } from './secret.ts';
 
 export type { ConfigProblem } from './config-document.ts';
@@ -25,10 +28,6 @@ export interface Listener {
   /** 0: a free one. */
   readonly port: number;
 }
-
-export type Credentials =
-  | { readonly type: 'basic'; readonly username: string; readonly password: Secret }
-  | { readonly type: 'token'; readonly username: string | null; readonly token: Secret };
 
 export interface ReviewProvider {
   readonly type: 'github' | 'gitlab' | 'gitea' | 'bitbucket';
@@ -65,6 +64,8 @@ export interface ControllerConfig {
   readonly public: boolean;
   readonly teams: readonly TeamConfig[];
   readonly allowedSources: readonly string[];
+  /** PEM text of authorities that Git servers may have besides the known ones. */
+  readonly gitCa: string | null;
   /** Milliseconds. Audit rows are never removed: the chain is proved from its first row (R26). */
   readonly retention: { readonly attemptsMs: number; readonly eventsMs: number };
   readonly encryptionKeyFile: string;
@@ -130,6 +131,7 @@ interface RawConfig {
   readonly public: boolean;
   readonly teams: readonly RawTeam[];
   readonly allowedSources: readonly string[];
+  readonly gitCaFile?: string;
   readonly retention: { readonly attempts: string; readonly events: string };
   readonly encryptionKeyFile?: string;
   readonly operatorTokenFile?: string;
@@ -142,9 +144,19 @@ interface RawTeam {
   readonly branch: string;
   readonly directory: string;
   readonly poll: string;
-  readonly credentials?: { readonly type: 'basic' | 'token'; readonly username?: string; readonly password?: RawSecret; readonly token?: RawSecret };
+  readonly credentials?: RawCredentials;
   readonly webhookSecret?: RawSecret;
   readonly reviewProvider?: { readonly type: ReviewProvider['type']; readonly url?: string; readonly token?: RawSecret };
+}
+
+interface RawCredentials {
+  readonly type: Credentials['type'];
+  readonly username?: string;
+  readonly password?: RawSecret;
+  readonly token?: RawSecret;
+  readonly privateKey?: RawSecret;
+  readonly passphrase?: RawSecret;
+  readonly knownHosts?: RawSecret;
 }
 
 function complete(raw: RawConfig, file: string | null, source: ConfigSource): ControllerConfig {
@@ -170,6 +182,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     public: raw.public,
     teams,
     allowedSources: raw.allowedSources,
+    gitCa: raw.gitCaFile === undefined ? null : readCaFile(source.path(raw.gitCaFile, ['gitCaFile']), ['gitCaFile'], source),
     retention: { attemptsMs: milliseconds(raw.retention.attempts), eventsMs: milliseconds(raw.retention.events) },
     encryptionKeyFile: raw.encryptionKeyFile === undefined ? resolve(dataDirectory, 'encryption.key') : source.path(raw.encryptionKeyFile, ['encryptionKeyFile']),
     operatorTokenFile: raw.operatorTokenFile === undefined ? resolve(dataDirectory, 'operator.token') : source.path(raw.operatorTokenFile, ['operatorTokenFile']),
@@ -180,7 +193,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
 function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamConfig {
   if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*:[^/]*@/i.test(raw.repository)) {
     source.fault([...at, 'repository'], 'the repository URL holds a password; put it into credentials, by file or environment');
-  }
+  } else checkRepository(raw.repository, at, source);
   if (raw.poll.trim().split(/\s+/).length !== 6 || !validCron(raw.poll)) {
     source.fault([...at, 'poll'], 'poll is no cron expression with seconds; for example */10 * * * * *');
   }
@@ -192,15 +205,42 @@ function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamC
     branch: raw.branch,
     directory: raw.directory.replaceAll(/^\/+|\/+$/g, ''),
     poll: raw.poll,
-    credentials:
-      credentials === undefined
-        ? null
-        : credentials.type === 'basic'
-          ? { type: 'basic', username: credentials.username ?? '', password: source.secret(credentials.password ?? '', [...at, 'credentials', 'password']) }
-          : { type: 'token', username: credentials.username ?? null, token: source.secret(credentials.token ?? '', [...at, 'credentials', 'token']) },
+    credentials: credentials === undefined ? null : completeCredentials(credentials, raw.repository, [...at, 'credentials'], source),
     webhookSecret: secret(raw.webhookSecret, 'webhookSecret'),
     reviewProvider: reviewProvider === undefined ? null : { type: reviewProvider.type, url: reviewProvider.url ?? null, token: secret(reviewProvider.token, 'reviewProvider', 'token') },
   };
+}
+
+function checkRepository(repository: string, at: ConfigPath, source: ConfigSource): void {
+  try {
+    parseRemote(repository);
+  } catch (error) {
+    source.fault([...at, 'repository'], error instanceof Error ? error.message : 'this is no repository');
+  }
+}
+
+function completeCredentials(raw: RawCredentials, repository: string, at: ConfigPath, source: ConfigSource): Credentials {
+  const secret = (key: 'password' | 'token' | 'privateKey' | 'passphrase' | 'knownHosts'): Secret => source.secret(raw[key] ?? '', [...at, key]);
+  const before = source.problems.length;
+  const credentials: Credentials =
+    raw.type === 'basic'
+      ? { type: 'basic', username: raw.username ?? '', password: secret('password') }
+      : raw.type === 'token'
+        ? { type: 'token', username: raw.username ?? null, token: secret('token') }
+        : { type: 'ssh', privateKey: secret('privateKey'), passphrase: raw.passphrase === undefined ? null : secret('passphrase'), knownHosts: secret('knownHosts').reveal() };
+  if (source.problems.length > before) return credentials;
+  if (credentials.type === 'ssh') for (const { field, message } of sshFaults(credentials)) source.fault([...at, field], message);
+  try {
+    parseRemote(repository);
+  } catch {
+    return credentials; // told at the repository
+  }
+  try {
+    parseRemote(repository, credentials);
+  } catch (error) {
+    source.fault([...at, 'type'], error instanceof Error ? error.message : 'these credentials do not fit');
+  }
+  return credentials;
 }
 
 function readText(file: string, shown: string): string {

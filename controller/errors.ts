@@ -15,6 +15,7 @@ const ERROR_CODES = {
   EmbeddedDatabaseFailed: { retry: 'never', hint: 'See the log file of the embedded PostgreSQL, or set database.url to a server of your own.' },
   RemoteUnreachable: { retry: 'backoff', hint: 'Check the URL and the network.' },
   RemoteUnauthorized: { retry: 'backoff', hint: 'Check the credentials of this repository.' },
+  RemoteHostKey: { retry: 'backoff', hint: 'Compare the host key with what the host publishes, then correct knownHosts.' },
   RemoteNotFound: { retry: 'backoff', hint: 'Check the repository URL.' },
   RemoteProtocol: { retry: 'backoff', hint: 'The server does not answer as a Git server; check the URL.' },
   RemoteTooLarge: { retry: 'backoff', hint: 'The answer is larger than the limit; the mirror is made anew.' },

@@ -196,7 +196,7 @@ async function openAuthority(config: ControllerConfig, pool: DatabasePool, log: 
 }
 
 async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: DatabasePool, holder: string, metrics: Metrics, log: Logger, undo: (() => Promise<void>)[]): Promise<TeamLoop> {
-  const remote = parseRemote(team.repository, team.credentials);
+  const remote = parseRemote(team.repository, team.credentials, config.gitCa === null ? {} : { extraCa: config.gitCa });
   const onRequest = (request: { kind: string; ok: boolean; bytes: number }): void => {
     metrics.gitRequests.inc({ team: team.name, kind: request.kind, result: request.ok ? 'ok' : 'failed' });
     metrics.gitBytes.inc({ team: team.name, kind: request.kind }, request.bytes);

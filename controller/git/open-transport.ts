@@ -1,14 +1,17 @@
 /** Which transport a remote needs, and the frame that every request to a remote runs in: deadline, count, one record. */
 import { FramingError } from './pkt-line.ts';
 import { RemoteError, timeoutError } from './remote-error.ts';
-import { localPath, type Remote } from './remote.ts';
+import { localPath, sshAddress, type Remote } from './remote.ts';
 import { httpTransport } from './transport-http.ts';
 import { localTransport } from './transport-local.ts';
+import { sshTransport } from './transport-ssh.ts';
 import type { OnRequest, RequestRecord, Transport } from './transport.ts';
 
 function openTransport(remote: Remote): Transport {
   const directory = localPath(remote);
-  return directory === undefined ? httpTransport(remote) : localTransport(remote, directory);
+  if (directory !== undefined) return localTransport(remote, directory);
+  const address = sshAddress(remote);
+  return address === undefined ? httpTransport(remote) : sshTransport(remote, address);
 }
 
 export interface RequestFrame {

@@ -119,7 +119,7 @@ test('401: the right credentials are sent at once, wrong ones and none are refus
 });
 
 test('a URL with user information is refused, by a text without it', async () => {
-  for (const url of ['https://robot:canary@example.test/x.git', 'http://canary@example.test/x', 'ssh://git@example.test/x', 'git@example.test:x', 'relative/path', 'file://host/x']) {
+  for (const url of ['https://robot:canary@example.test/x.git', 'http://canary@example.test/x', 'ssh://git:canary@example.test/x', 'ftp://example.test/x', 'relative/path', 'file://host/x']) {
     const error = await failure(async () => parseRemote(url));
     assert.is(error.code, 'ConfigInvalid');
     assert.not.match(error.message, 'canary');

@@ -1,4 +1,6 @@
-/** Git's smart HTTP over the global fetch: deadline, byte cap, Retry-After, credentials and redirects on one host only (R1). */
+/** Git's smart HTTP over undici's fetch: deadline, byte cap, Retry-After, credentials and redirects on one host only (R1). */
+import { fetch, type Response } from 'undici';
+import { agentFor } from './http-agent.ts';
 import { authorizationFor, type Remote } from './remote.ts';
 import { excerpt, parseRetryAfter, RemoteError, tooLargeError } from './remote-error.ts';
 import type { Exchange, Transport } from './transport.ts';
@@ -75,6 +77,7 @@ async function attempt(remote: Remote, request: Exchange, target: URL): Promise<
       method: request.body === undefined ? 'GET' : 'POST',
       headers,
       redirect: 'manual',
+      dispatcher: agentFor(remote),
       signal: request.signal,
       ...(request.body === undefined ? {} : { body: request.body }),
     });
@@ -137,8 +140,16 @@ async function firstText(remote: Remote, response: Response): Promise<string> {
 function networkError(remote: Remote, request: Exchange, error: unknown, what: string): unknown {
   if (error instanceof RemoteError) return error;
   if (request.signal.aborted) return request.signal.reason;
-  return new RemoteError('RemoteUnreachable', `${remote.url} ${what} (${reasonOf(error)})`, { cause: error });
+  const reason = reasonOf(error);
+  const hint = HINTS.find(([pattern]) => pattern.test(reason))?.[1];
+  return new RemoteError('RemoteUnreachable', `${remote.url} ${what} (${reason})`, { cause: error, ...(hint !== undefined && { hint }) });
 }
+
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|CERT_UNTRUSTED/, 'Its certificate is of an authority that is not trusted; name the authority in `gitCaFile` of the controller configuration.'],
+  [/ALTNAME_INVALID/, 'Its certificate is for another name.'],
+  [/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/, 'Its certificate is not valid now; check both clocks.'],
+];
 
 function reasonOf(error: unknown): string {
   for (let one: unknown = error; one instanceof Error; one = one.cause) {

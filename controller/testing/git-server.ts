@@ -1,6 +1,7 @@
-/** A real Git server for tests: Node's HTTP server in front of `git http-backend`, with a log, basic auth and faults. */
+/** A real Git server for tests: Node's HTTP or HTTPS server in front of `git http-backend`, with a log, basic auth and faults. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +40,8 @@ export interface GitServerOptions {
   /** Directory that holds the repositories; `URL/<name>.git`. */
   readonly root: string;
   readonly auth?: { readonly username: string; readonly password: string };
+  /** Speaks HTTPS with this certificate; both are PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** Speaks only the classic protocol. */
   readonly classicOnly?: boolean;
 }
@@ -57,9 +60,10 @@ export class GitServer {
     this.#options = options;
     this.auth = options.auth;
     this.#backend = path.join(execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim(), 'git-http-backend');
-    this.#server = createServer((request, response) => {
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
       this.#handle(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
-    });
+    };
+    this.#server = options.tls === undefined ? createServer(handle) : createTlsServer(options.tls, handle);
   }
 
   static async start(options: GitServerOptions): Promise<GitServer> {
@@ -68,9 +72,9 @@ export class GitServer {
     return server;
   }
 
-  /** `http://127.0.0.1:<port>`, without a slash at its end. */
+  /** `http://127.0.0.1:<port>` (or https), without a slash at its end. */
   get url(): string {
-    return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
   }
 
   /** How many requests of a kind (default: any) came since the log was last emptied. */
