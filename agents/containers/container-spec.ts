@@ -75,7 +75,7 @@ export function wantedContainers(
     const main = readyImage(image.image, image.digest);
     const helpers = helperPlans(spec, image, attemptId, network, (reference) => readyImage(reference, undefined));
     const ownNetwork = config.networkMode === 'host' || config.networkMode === 'none';
-    const networks = ownNetwork ? [] : [network, ...(config.networks ?? [])].map((name) => ({ name, aliases: [image.name] }));
+    const networks = ownNetwork ? [] : [network, ...(config.networks ?? [])].map((name) => ({ name, aliases: [image.name, ...(config.docker?.aliases ?? [])] }));
     const name = containerNameOf(spec, image);
     const hash = hashOf([spec.team, name, image.name, main.source, agentless(config), networks, helpers.map((helper) => [helper.image, agentless(helper.config)])]);
     const expected = config.expectedState?.state ?? 'running';
@@ -151,7 +151,7 @@ function helperPlans(
   }
   if (config.configContainer !== undefined) {
     const { image: reference, volume, path, keepFiles } = config.configContainer;
-    const script = `${keepFiles === true ? '' : 'rm -rf /tagboat-volume/* && '}cp -R "$1/." /tagboat-volume/`;
+    const script = `${keepFiles === true ? '' : 'rm -rf /tagboat-volume/* /tagboat-volume/.[!.]* /tagboat-volume/..?* && '}cp -R "$1/." /tagboat-volume/`;
     steps.push({ reference, config: { command: ['sh', '-c', script, 'sh', path], args: [], user: '0', volumes: mounted(volume, '/tagboat-volume') } });
   }
   if (config.importContainer !== undefined) {

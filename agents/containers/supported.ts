@@ -1,6 +1,7 @@
 /** What a Docker host cannot honour is refused, never dropped in silence (SPEC §2). Validation says the same much earlier. */
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { AttemptFailure } from '../core/attempt-failure.ts';
+import { hostPortsOf } from './container-spec.ts';
 
 type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string];
 
@@ -8,10 +9,18 @@ const RULES: readonly Rule[] = [
   [(config) => [config, config.importContainer, ...(config.initContainers ?? [])].some((part) => Object.keys(part?.secrets ?? {}).length > 0), 'uses sealed secrets, which this agent cannot open'],
   [(config) => (config.replicas ?? 1) > 1, 'asks for more than one replica; a Docker host runs one'],
   [(config) => (config.expose ?? 'none') !== 'none', 'asks to be exposed, which this agent cannot do'],
+  [(config) => config.routing !== undefined, 'has routing, and this agent has no proxy'],
   [(config) => config.kubernetes !== undefined, 'has settings that only a cluster knows (kubernetes)'],
   [(config) => (config.volumes ?? []).some((volume) => volume.class !== undefined), 'names a storage class; only a cluster has those'],
+  [(config) => (config.volumes ?? []).some((volume) => volume.accessMode !== undefined), 'names an access mode; only a cluster has those'],
+  [(config) => (config.volumes ?? []).some((volume) => volume.size !== undefined && (volume.type ?? 'named') !== 'tmpfs' && volume.type !== 'memory'), 'limits the size of a volume that is not in memory'],
+  [(config) => hasOwnNetwork(config) && (hostPortsOf(config).length > 0 || config.networks !== undefined || config.docker?.aliases !== undefined), 'publishes ports or joins networks although its networkMode has none'],
   [(config) => config.healthCheck?.start !== undefined || config.healthCheck?.live !== undefined || config.healthCheck?.ready !== undefined, 'has start, live or ready probes; only a cluster knows those'],
 ];
+
+function hasOwnNetwork({ networkMode }: ContainerConfig): boolean {
+  return networkMode === 'host' || networkMode === 'none';
+}
 
 export function refuseUnsupported(spec: TargetSpec): void {
   for (const image of spec.images) {

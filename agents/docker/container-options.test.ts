@@ -36,6 +36,11 @@ const ROWS: readonly (readonly [config: ContainerConfig, expected: Readonly<Reco
   [{ expectedState: { state: 'waiting' } }, { 'HostConfig.RestartPolicy': { Name: 'no' } }],
   [{ logConfig: { driver: 'json-file', options: { 'max-size': '1m' } } }, { 'HostConfig.LogConfig': { Type: 'json-file', Config: { 'max-size': '1m' } } }],
   [{ stopGrace: '1500ms' }, { StopTimeout: 2 }],
+  [{ ports: [{ internal: 80, external: 8080, address: '127.0.0.1' }] }, { 'HostConfig.PortBindings': { '80/tcp': [{ HostPort: '8080', HostIp: '127.0.0.1' }] } }],
+  [{ restartPolicy: 'on-failure', docker: { maxRestarts: 3 } }, { 'HostConfig.RestartPolicy': { Name: 'on-failure', MaximumRetryCount: 3 } }],
+  [{ docker: { hostname: 'a', stdin: true, stopSignal: 'SIGINT' } }, { Hostname: 'a', OpenStdin: true, StopSignal: 'SIGINT' }],
+  [{ docker: { extraHosts: { a: '10.0.0.1', b: '::1' } } }, { 'HostConfig.ExtraHosts': ['a:10.0.0.1', 'b:::1'] }],
+  [{ docker: { devices: [{ source: '/dev/a' }] } }, { 'HostConfig.Devices': [{ PathOnHost: '/dev/a', PathInContainer: '/dev/a', CgroupPermissions: 'rwm' }] }],
 ];
 
 for (const [config, expected] of ROWS) {

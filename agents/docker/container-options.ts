@@ -3,7 +3,7 @@
  * line here and one row in the test.
  */
 import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode';
-import type { ContainerConfig, Resources, Volume } from '../../schemas/gen/types.ts';
+import type { ContainerConfig, DockerConfig, Resources, Volume } from '../../schemas/gen/types.ts';
 import { milliseconds } from '../core/duration.ts';
 import type { ContainerPlan } from '../containers/runtime.ts';
 import { quantity } from './quantity.ts';
@@ -23,6 +23,9 @@ export function containerOptions(plan: ContainerPlan): ContainerCreateOptions {
     ...(config.user !== undefined && { User: String(config.user) }),
     ...(config.workingDirectory !== undefined && { WorkingDir: config.workingDirectory }),
     ...(config.tty === true && { Tty: true }),
+    ...(config.docker?.hostname !== undefined && { Hostname: config.docker.hostname }),
+    ...(config.docker?.stdin === true && { OpenStdin: true }),
+    ...(config.docker?.stopSignal !== undefined && { StopSignal: config.docker.stopSignal }),
     StopTimeout: Math.ceil(milliseconds(config.stopGrace, '10s') / 1000),
     // Health is the agent's business; an image's own HEALTHCHECK would only be a second opinion.
     Healthcheck: { Test: ['NONE'] },
@@ -34,13 +37,13 @@ export function containerOptions(plan: ContainerPlan): ContainerCreateOptions {
 
 function hostConfig(plan: ContainerPlan, ports: readonly PublishedPort[]): HostConfig {
   const { config } = plan;
-  const bindings: Record<string, { HostPort: string }[]> = {};
-  for (const { internal, external } of ports) {
-    if (external !== undefined) (bindings[internal] ??= []).push({ HostPort: String(external) });
+  const bindings: Record<string, { HostPort: string; HostIp?: string }[]> = {};
+  for (const { internal, external, address } of ports) {
+    if (external !== undefined) (bindings[internal] ??= []).push({ HostPort: String(external), ...(address !== undefined && { HostIp: address }) });
   }
   const mounts = (config.volumes ?? []).map((volume) => mount(volume, plan.volumeNames));
   return {
-    RestartPolicy: { Name: restartPolicy(config) },
+    RestartPolicy: { Name: restartPolicy(config), ...(config.docker?.maxRestarts !== undefined && { MaximumRetryCount: config.docker.maxRestarts }) },
     NetworkMode: plan.networks[0]?.name ?? config.networkMode ?? 'bridge',
     PortBindings: bindings,
     ...(mounts.length > 0 && { Mounts: mounts }),
@@ -48,6 +51,29 @@ function hostConfig(plan: ContainerPlan, ports: readonly PublishedPort[]): HostC
     ...(config.capabilities?.drop && { CapDrop: config.capabilities.drop }),
     ...resources(config.resources),
     ...(config.logConfig && { LogConfig: { Type: config.logConfig.driver, Config: { ...config.logConfig.options } } }),
+    ...(config.docker && ofDocker(config.docker)),
+  };
+}
+
+function ofDocker(docker: DockerConfig): HostConfig {
+  const { extraHosts, dns, devices, ulimits } = docker;
+  return {
+    ...(extraHosts && { ExtraHosts: Object.entries(extraHosts).map(([name, address]) => `${name}:${address}`) }),
+    ...(dns?.servers && { Dns: dns.servers }),
+    ...(dns?.search && { DnsSearch: dns.search }),
+    ...(dns?.options && { DnsOptions: dns.options }),
+    ...(docker.privileged === true && { Privileged: true }),
+    ...(docker.init === true && { Init: true }),
+    ...(docker.readOnly === true && { ReadonlyRootfs: true }),
+    ...(docker.groups && { GroupAdd: docker.groups }),
+    ...(devices && { Devices: devices.map(({ source, path = source, permissions = 'rwm' }) => ({ PathOnHost: source, PathInContainer: path, CgroupPermissions: permissions })) }),
+    ...(ulimits && { Ulimits: Object.entries(ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })) }),
+    ...(docker.sysctls && { Sysctls: docker.sysctls }),
+    ...(docker.shmSize !== undefined && { ShmSize: Math.round(quantity(docker.shmSize)) }),
+    ...(docker.pidsLimit !== undefined && { PidsLimit: docker.pidsLimit }),
+    ...(docker.securityOptions && { SecurityOpt: docker.securityOptions }),
+    ...(docker.pidMode !== undefined && { PidMode: docker.pidMode }),
+    ...(docker.ipcMode !== undefined && { IpcMode: docker.ipcMode }),
   };
 }
 
@@ -80,14 +106,16 @@ interface PublishedPort {
   /** `8080/tcp` */
   readonly internal: string;
   readonly external: number | undefined;
+  readonly address: string | undefined;
 }
 
 function publishedPorts(config: ContainerConfig): PublishedPort[] {
-  const single = (config.ports ?? []).map((port) => ({ internal: `${port.internal}/${port.protocol ?? 'tcp'}`, external: port.external }));
+  const single = (config.ports ?? []).map((port) => ({ internal: `${port.internal}/${port.protocol ?? 'tcp'}`, external: port.external, address: port.address }));
   const ranges = (config.portRanges ?? []).flatMap(({ internal, external, protocol }) =>
     Array.from({ length: internal.to - internal.from + 1 }, (_, index) => ({
       internal: `${internal.from + index}/${protocol ?? 'tcp'}`,
       external: external.from + index,
+      address: undefined,
     })),
   );
   return [...single, ...ranges];

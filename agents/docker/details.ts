@@ -47,13 +47,14 @@ function settingsOf(info: ContainerInspectInfo): unknown {
       user: config.User,
       workingDir: config.WorkingDir,
       tty: config.Tty,
+      openStdin: config.OpenStdin,
       labels: config.Labels,
       exposedPorts: Object.keys(config.ExposedPorts ?? {}).sort(),
       stopSignal: config.StopSignal,
       stopTimeout: config.StopTimeout,
       hostname: config.Hostname === short ? undefined : config.Hostname,
     },
-    hostConfig: { ...host, Mounts: undefined, CapAdd: sorted(host.CapAdd), CapDrop: sorted(host.CapDrop) },
+    hostConfig: { ...host, Mounts: undefined, CapAdd: sorted(host.CapAdd), CapDrop: sorted(host.CapDrop), Ulimits: byName(host.Ulimits) },
     mounts: Object.fromEntries(
       (info.Mounts ?? []).map((mount) => [mount.Destination, { type: mount.Type, source: mount.Type === 'bind' ? mount.Source : mount.Name, writable: mount.RW }]),
     ),
@@ -70,6 +71,10 @@ function settingsOf(info: ContainerInspectInfo): unknown {
 /** The engine keeps the order in which they were given, which means nothing. */
 function sorted(list: unknown): string[] {
   return (Array.isArray(list) ? list.map(String) : []).sort();
+}
+
+function byName(limits: ContainerInspectInfo['HostConfig']['Ulimits']): unknown {
+  return Object.fromEntries(((limits ?? []) as readonly { readonly Name: string }[]).map((limit) => [limit.Name, JSON.stringify(limit)]));
 }
 
 /** Leaves out what is not set: engines write null, 0, false, '' and [] for the same thing. */

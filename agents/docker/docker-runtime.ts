@@ -27,6 +27,7 @@ import { logLines, outputOf } from './demultiplex.ts';
 import { engineError, isStatus, registryCode, registryError } from './docker-errors.ts';
 import { readEvents } from './events.ts';
 import { probeNetwork } from './network-probe.ts';
+import { tarOf } from './tar.ts';
 
 export interface DockerRuntimeOptions {
   readonly docker: Docker;
@@ -129,6 +130,8 @@ export class DockerRuntime implements ContainerRuntime {
         const endpoint = { Container: container.id, EndpointConfig: { Aliases: [...network.aliases] }, abortSignal: signal };
         await this.#docker.getNetwork(network.name).connect(endpoint);
       }
+      const { files } = plan.config.docker ?? {};
+      if (files !== undefined && Object.keys(files).length > 0) await container.putArchive(tarOf(files), { path: '/', abortSignal: signal });
       return container.id;
     } catch (error) {
       throw engineError(error, `creating ${plan.name}`, 'ContainerCreateFailed');

@@ -52,7 +52,7 @@ if (world !== undefined) {
 
     await docker.getNetwork(sideNetwork).disconnect({ Container: name });
     assert.ok(fieldsOf((await observe(prefix, memory)).drift).some((field) => field.startsWith(`networks.${sideNetwork}`)));
-    await docker.getNetwork(sideNetwork).connect({ Container: name, EndpointConfig: { Aliases: ['all'] } });
+    await docker.getNetwork(sideNetwork).connect({ Container: name, EndpointConfig: { Aliases: ['all', 'second-name'] } });
     assert.equal((await observe(prefix, memory)).drift, []);
 
     await docker.getContainer(name).restart({ t: 0 });

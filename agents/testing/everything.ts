@@ -32,5 +32,23 @@ export function everything(port: number, network: string): ContainerConfig {
     expectedState: { state: 'running' },
     stopGrace: '1s',
     strategy: 'recreate',
+    docker: {
+      hostname: 'broker',
+      aliases: ['second-name'],
+      extraHosts: { elsewhere: '10.9.8.7', node: 'host-gateway' },
+      dns: { servers: ['127.0.0.1'], search: ['shop.example'], options: ['ndots:3'] },
+      files: { '/etc/shop.conf': { content: 'listen 8080;\n' } },
+      init: true,
+      stdin: true,
+      stopSignal: 'SIGINT',
+      groups: ['998', '997'],
+      devices: [{ source: '/dev/kmsg', path: '/dev/nothing', permissions: 'r' }],
+      ulimits: { nofile: { soft: 500, hard: 600 }, core: { soft: 0, hard: 0 } },
+      sysctls: { 'net.core.somaxconn': '77' },
+      shmSize: '2Mi',
+      pidsLimit: 77,
+      securityOptions: ['no-new-privileges:true'],
+      ipcMode: 'private',
+    },
   };
 }

@@ -102,10 +102,25 @@ test('what one kind of node cannot honour is an error at the field, whatever lay
   const docker = 'config: { replicas: 2, kubernetes: { issuer: x }, healthCheck: { ready: { tcp: { port: 1 } } }, volumes: [ { name: a, path: /a, class: fast, size: 1Gi } ] }';
   assert.equal(check([...BASE, WEB, deployment(docker)]), ['FieldNotSupported 2', 'FieldNotSupported x', 'FieldNotSupported 1', 'FieldNotSupported fast', 'FieldNotSupported 1Gi']);
   assert.equal(check([...BASE, WEB, deployment(docker, 'live', 'cloud')]), []);
-  const cluster = 'images: { web: { networkMode: host, networks: [ a ], logConfig: { driver: x }, restartPolicy: on-failure } }';
-  assert.is(check([...BASE, WEB, deployment(cluster, 'live', 'cloud')]).length, 4);
+  const cluster = 'images: { web: { networkMode: bridge, networks: [ a ], logConfig: { driver: x }, restartPolicy: on-failure, ports: [ { internal: 80, external: 80, address: 127.0.0.1 } ], docker: { init: true } } }';
+  assert.is(check([...BASE, WEB, deployment(cluster, 'live', 'cloud')]).length, 6);
   assert.equal(check([...BASE, WEB, deployment(cluster)]), []);
+  const host = 'images: { web: { networkMode: host, networks: [ a ], ports: [ { internal: 80, external: 81 } ], routing: { domain: a.example }, expose: http } }';
+  assert.equal(check([...BASE, WEB, deployment(host)]).filter((found) => found.startsWith('FieldNotSupported')).length, 4);
   assert.equal(check([...BASE, WEB, deployment('config: { replicas: 1 }')]), []);
+});
+
+test('what the engine would refuse or forget is said before', () => {
+  const docker = (text: string, more = ''): string[] => check([...BASE, WEB, deployment(`images: { web: { docker: { ${text} }${more} } }`)]);
+  assert.equal(docker('files: { /etc/a: { content: x } }'), []);
+  assert.equal(docker('files: { /etc/a: { content: x } }, readOnly: true').length, 1);
+  assert.equal(docker('files: { /data/a: { content: x } }', ', volumes: [ { name: d, path: /data } ]').length, 1);
+  assert.equal(docker('files: { /data2: { content: x } }', ', volumes: [ { name: d, path: /data } ]'), []);
+  assert.equal(docker('maxRestarts: 3').length, 1);
+  assert.equal(docker('maxRestarts: 3', ', restartPolicy: on-failure'), []);
+  assert.equal(docker('ulimits: { nofile: { soft: 3, hard: 2 } }').length, 1);
+  assert.equal(docker('ulimits: { nofile: { soft: 3, hard: -1 } }'), []);
+  assert.equal(check([...BASE, WEB, deployment('config: { initContainers: [ { name: a, image: x }, { name: a, image: x } ] }')]), ['DuplicateName a']);
 });
 
 test('bundles of one layer that differ are told with both places; a stronger layer decides', () => {

@@ -6,7 +6,7 @@ import type { NodeSpec } from '../../schemas/gen/types.ts';
 import type { Origin } from './config-merge.ts';
 import { parseImageRef } from './image-ref.ts';
 import type { Manifest } from './manifest.ts';
-import { objectName } from './manifest.ts';
+import { objectName, pointerStep } from './manifest.ts';
 import type { Position, Problem, ProblemCode } from './problem.ts';
 import { problem } from './problem.ts';
 import type { ResolvedImage, ResolvedImages } from './resolve-images.ts';
@@ -76,6 +76,12 @@ function checkParts(image: ResolvedImage, add: (code: ProblemCode, pointer: stri
     needImage(config.importContainer.image, '/importContainer/image');
     needVolume(config.importContainer.volume, '/importContainer/volume');
   }
+  const inits = new Set<string>();
+  for (const [index, { name }] of (config.initContainers ?? []).entries()) {
+    if (inits.has(name)) add('DuplicateName', `/initContainers/${index}/name`, `two init containers of image ${image.name} are named ${name}`);
+    inits.add(name);
+  }
+  checkDocker(image, add);
   const paths = new Set<string>();
   for (const [index, volume] of (config.volumes ?? []).entries()) {
     if (paths.has(volume.path)) add('SchemaViolation', `/volumes/${index}/path`, `two volumes of image ${image.name} have the path ${volume.path}`);
@@ -87,6 +93,21 @@ function checkParts(image: ResolvedImage, add: (code: ProblemCode, pointer: stri
   }
   for (const key of Object.keys(config.secrets ?? {})) {
     if (config.environment !== undefined && Object.hasOwn(config.environment, key)) add('SchemaViolation', `/secrets/${key}`, `${key} of image ${image.name} is both an environment variable and a secret`);
+  }
+}
+
+/** What the engine would refuse, or worse, would take and forget. */
+function checkDocker({ name, config }: ResolvedImage, add: (code: ProblemCode, pointer: string, message: string) => void): void {
+  const { docker } = config;
+  if (docker?.maxRestarts !== undefined && config.restartPolicy !== 'on-failure') add('SchemaViolation', '/docker/maxRestarts', `maxRestarts of image ${name} needs restartPolicy: on-failure`);
+  for (const path of Object.keys(docker?.files ?? {})) {
+    const pointer = `/docker/files${pointerStep(path)}`;
+    const volume = config.volumes?.find((one) => path.startsWith(`${one.path.replace(/\/+$/, '')}/`) || path === one.path);
+    if (docker?.readOnly === true) add('SchemaViolation', pointer, `${path} of image ${name} cannot be put into a file system that is read-only`);
+    else if (volume !== undefined) add('SchemaViolation', pointer, `${path} of image ${name} lies in the volume at ${volume.path}; files belong to the container, not to a volume`);
+  }
+  for (const [limit, { soft, hard }] of Object.entries(docker?.ulimits ?? {})) {
+    if (hard !== -1 && (soft === -1 || soft > hard)) add('SchemaViolation', `/docker/ulimits${pointerStep(limit)}`, `the soft limit ${limit} of image ${name} is above the hard one`);
   }
 }
 

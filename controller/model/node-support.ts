@@ -7,6 +7,9 @@ export interface UnsupportedField {
   readonly reason: string;
 }
 
+const NO_NETWORK = 'with networkMode host or none the container joins no network';
+const NO_PORTS = 'with networkMode host or none no port is published: the container has the node’s own ports, or none';
+
 type Rule = (config: ContainerConfig) => readonly UnsupportedField[];
 
 const present =
@@ -19,12 +22,22 @@ const ofVolumes =
   (config) =>
     (config.volumes ?? []).flatMap((volume, index) => (volume[key] === undefined ? [] : [{ pointer: `/volumes/${index}/${key}`, reason }]));
 
+function hasOwnNetwork({ networkMode }: ContainerConfig): boolean {
+  return networkMode === 'host' || networkMode === 'none';
+}
+
 const DOCKER: readonly Rule[] = [
   present('/kubernetes', 'only a cluster knows it', (config) => config.kubernetes),
   present('/healthCheck/start', 'Docker hosts have one health check, not a startup probe', (config) => config.healthCheck?.start),
   present('/healthCheck/live', 'Docker hosts have one health check, not a liveness probe', (config) => config.healthCheck?.live),
   present('/healthCheck/ready', 'Docker hosts have one health check, not a readiness probe', (config) => config.healthCheck?.ready),
-  (config) => (config.replicas === undefined || config.replicas === 1 ? [] : [{ pointer: '/replicas', reason: 'a Docker host runs each container once' }]),
+  present('/routing', 'this release has no proxy for Docker hosts; publish a port', (config) => config.routing),
+  present('/expose', 'this release has no proxy for Docker hosts; publish a port', (config) => (config.expose === 'none' ? undefined : config.expose)),
+  (config) => ((config.replicas ?? 1) <= 1 ? [] : [{ pointer: '/replicas', reason: 'a Docker host runs each container once' }]),
+  present('/networks', NO_NETWORK, (config) => (hasOwnNetwork(config) ? config.networks : undefined)),
+  present('/docker/aliases', NO_NETWORK, (config) => (hasOwnNetwork(config) ? config.docker?.aliases : undefined)),
+  present('/portRanges', NO_PORTS, (config) => (hasOwnNetwork(config) ? config.portRanges : undefined)),
+  (config) => (hasOwnNetwork(config) ? (config.ports ?? []).flatMap((port, index) => (port.external === undefined ? [] : [{ pointer: `/ports/${index}/external`, reason: NO_PORTS }])) : []),
   ofVolumes('class', 'Docker hosts have no storage classes'),
   ofVolumes('accessMode', 'Docker hosts have no access modes; readOnly is known'),
   (config) =>
@@ -36,6 +49,8 @@ const DOCKER: readonly Rule[] = [
 ];
 
 const KUBERNETES: readonly Rule[] = [
+  present('/docker', 'only a Docker host knows it', (config) => config.docker),
+  (config) => (config.ports ?? []).flatMap((port, index) => (port.address === undefined ? [] : [{ pointer: `/ports/${index}/address`, reason: 'a Service has addresses of its own' }])),
   present('/networkMode', 'a pod has its own network', (config) => config.networkMode),
   present('/networks', 'a cluster has one network', (config) => config.networks),
   present('/logConfig', 'the cluster decides where logs go', (config) => config.logConfig),

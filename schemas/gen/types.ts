@@ -110,6 +110,10 @@ export interface Port {
    * `tcp` or `udp`. Default: "tcp".
    */
   protocol?: 'tcp' | 'udp';
+  /**
+   * The address of the node that `external` is open on. Default: every one. Docker only.
+   */
+  address?: string;
 }
 /**
  * A span of ports, both ends included.
@@ -550,6 +554,166 @@ export interface KubernetesConfig {
   issuer?: Name;
 }
 /**
+ * What the container asks for names.
+ */
+export interface DnsConfig {
+  /**
+   * Addresses of name servers.
+   *
+   * Items: An IP address.
+   */
+  servers?: string[];
+  /**
+   * Domains that short names are looked up in.
+   *
+   * Items: A domain.
+   */
+  search?: string[];
+  /**
+   * Options of the resolver.
+   */
+  options?: TextList;
+}
+/**
+ * A soft and a hard limit; -1 is none.
+ */
+export interface Ulimit {
+  /**
+   * The limit that applies until the process raises it.
+   */
+  soft: number;
+  /**
+   * What it may be raised to.
+   */
+  hard: number;
+}
+/**
+ * A device of the node inside the container.
+ */
+export interface Device {
+  /**
+   * The device on the node.
+   */
+  source: AbsolutePath;
+  /**
+   * Where the container sees it. Default: `source`.
+   */
+  path?: AbsolutePath;
+  /**
+   * `r` read, `w` write, `m` make. Default: "rwm".
+   */
+  permissions?: string;
+}
+/**
+ * A text file that is put into the container before it starts.
+ */
+export interface ConfigFile {
+  /**
+   * The text. Never a secret: it stands in Git.
+   */
+  content: string;
+  /**
+   * The permissions, octal. Default: "0644".
+   */
+  mode?: string;
+}
+/**
+ * What only a Docker host knows. Docker only.
+ */
+export interface DockerConfig {
+  /**
+   * The container's host name. Default: its id.
+   */
+  hostname?: string;
+  /**
+   * Further names that the container has on its networks, besides the image's.
+   *
+   * Items: A name.
+   */
+  aliases?: string[];
+  /**
+   * Names that resolve to fixed addresses; `host-gateway` is the node.
+   */
+  extraHosts?: {
+    /**
+     * An IP address or `host-gateway`.
+     */
+    [k: string]: string;
+  };
+  /**
+   * What the container asks for names.
+   */
+  dns?: DnsConfig;
+  /**
+   * Text files by their path in the container. They are part of the container: a changed text makes a new one.
+   */
+  files?: {
+    [k: string]: ConfigFile;
+  };
+  /**
+   * Give the container all that the node can do. As good as root on the node. Default: false.
+   */
+  privileged?: boolean;
+  /**
+   * Run a small init process that forwards signals and reaps children. Default: false.
+   */
+  init?: boolean;
+  /**
+   * The container's own file system cannot be written to; volumes can. Default: false.
+   */
+  readOnly?: boolean;
+  /**
+   * Keep standard input open. Default: false.
+   */
+  stdin?: boolean;
+  /**
+   * The signal that asks the container to stop. Default: the image's, else SIGTERM.
+   */
+  stopSignal?: string;
+  /**
+   * Further groups of the user, by number or name.
+   */
+  groups?: TextList;
+  /**
+   * Devices of the node.
+   */
+  devices?: Device[];
+  /**
+   * Limits of processes by name.
+   */
+  ulimits?: {
+    [k: string]: Ulimit;
+  };
+  /**
+   * Kernel settings of the container's own namespaces.
+   */
+  sysctls?: TextMap;
+  /**
+   * The size of `/dev/shm`.
+   */
+  shmSize?: Quantity;
+  /**
+   * How many processes it may have.
+   */
+  pidsLimit?: number;
+  /**
+   * Options of the engine's security layers.
+   */
+  securityOptions?: TextList;
+  /**
+   * `host`: see the processes of the node.
+   */
+  pidMode?: 'host';
+  /**
+   * `host`: share the node's shared memory and semaphores.
+   */
+  ipcMode?: 'host' | 'private' | 'shareable' | 'none';
+  /**
+   * With `restartPolicy: on-failure`: so many restarts at most.
+   */
+  maxRestarts?: number;
+}
+/**
  * Everything that can be said of a container.
  */
 export interface ContainerConfig {
@@ -648,7 +812,7 @@ export interface ContainerConfig {
    */
   networks?: string[];
   /**
-   * Labels of the container (Docker) or of every object made for it (Kubernetes). Keys that start with `dev.tagboat` are Tagboat's own.
+   * Labels of the container (Docker) or of every object made for it (Kubernetes). Keys that start with `tagboat.dev/` are Tagboat's own.
    */
   labels?: TextMap;
   /**
@@ -671,6 +835,10 @@ export interface ContainerConfig {
    * What only a cluster knows. Kubernetes only.
    */
   kubernetes?: KubernetesConfig;
+  /**
+   * What only a Docker host knows. Docker only.
+   */
+  docker?: DockerConfig;
 }
 /**
  * The name, unique per kind in a team.

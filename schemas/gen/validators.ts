@@ -19,14 +19,14 @@ export interface Validator<T> {
 }
 
 export const validateContainerConfig: Validator<ContainerConfig> = validate20;
-const schema32 = {"title":"Container configuration","description":"Everything that can be said of a container.","type":"object","additionalProperties":false,"properties":{"name":{"description":"The container's name instead of the image's: `<prefix>-<name>` on Docker.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["frontend"]},"environment":{"description":"Environment variables.","allOf":[{"$ref":"#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Sealed environment variables and files, made by `tagboat seal`.","allOf":[{"$ref":"#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"command":{"description":"Replaces the image's entry point.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["/server"]]},"args":{"description":"Replaces the image's arguments (its CMD).","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["--port",8080]]},"user":{"description":"The user, by number or name, and the group: `user[:group]`.","type":["string","integer"],"minimum":0,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$","examples":[1000,"1000:1000","postgres"]},"workingDirectory":{"description":"The working directory.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/app"]},"tty":{"description":"Give the container a terminal.","type":"boolean","default":false,"examples":[true]},"ports":{"description":"Ports, TCP and UDP.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Port"},"examples":[[{"internal":8080,"external":80}]]},"portRanges":{"description":"Spans of ports.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PortRange"},"examples":[[{"internal":{"from":10000,"to":10099},"external":{"from":10000,"to":10099}}]]},"volumes":{"description":"Storage: named, bind, tmpfs and memory.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Volume"},"examples":[[{"name":"data","path":"/data"}]]},"initContainers":{"description":"Containers that run to their end, in this order, before this one starts.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/InitContainer"},"examples":[[{"name":"migrate","image":"ghcr.io/acme/shop-migrate:1.2.0"}]]},"configContainer":{"description":"An image whose files are copied into a volume beforehand.","allOf":[{"$ref":"#/$defs/ConfigContainer"}],"examples":[{"image":"ghcr.io/acme/shop-config:1.2.0","volume":"config","path":"/config"}]},"importContainer":{"description":"Fills a volume beforehand.","allOf":[{"$ref":"#/$defs/ImportContainer"}],"examples":[{"volume":"data","command":["sync","store:shop","/data"]}]},"capabilities":{"description":"Linux capabilities.","allOf":[{"$ref":"#/$defs/Capabilities"}],"examples":[{"add":["NET_ADMIN"]}]},"routing":{"description":"How requests from outside reach the container.","allOf":[{"$ref":"#/$defs/Routing"}],"examples":[{"domain":"shop.example.org","port":8080}]},"expose":{"description":"`http` or `https` makes `routing` reachable: Traefik labels on Docker, an Ingress on Kubernetes.","enum":["none","http","https"],"default":"none","examples":["https"]},"resources":{"description":"What the container is promised and may use at most.","allOf":[{"$ref":"#/$defs/Resources"}],"examples":[{"limits":{"cpu":"1","memory":"512Mi"}}]},"healthCheck":{"description":"When the container counts as healthy.","allOf":[{"$ref":"#/$defs/HealthCheck"}],"examples":[{"http":{"path":"/healthz","port":8080}}]},"replicas":{"description":"How many of it run. More than one on Kubernetes only.","type":"integer","minimum":0,"maximum":1000,"default":1,"examples":[3]},"restartPolicy":{"description":"What happens when the container ends by itself. Default: `unless-stopped`; `no` where `expectedState` is `exited` or `waiting`.","enum":["always","unless-stopped","on-failure","no"],"examples":["on-failure"]},"networkMode":{"description":"`bridge`: the target's own network. `host`: the node's. `none`: no network. Docker only.","enum":["bridge","host","none"],"default":"bridge","examples":["host"]},"networks":{"description":"Networks of the node that the container joins besides the target's own; made when missing. Docker only.","type":"array","maxItems":100,"items":{"description":"The name of a network.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["proxy"]},"examples":[["proxy"]]},"labels":{"description":"Labels of the container (Docker) or of every object made for it (Kubernetes). Keys that start with `dev.tagboat` are Tagboat's own.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"tier":"web"}]},"logConfig":{"description":"Where Docker sends the container's output. Docker only.","allOf":[{"$ref":"#/$defs/LogConfig"}],"examples":[{"driver":"journald"}]},"expectedState":{"description":"What counts as success. Default: running.","allOf":[{"$ref":"#/$defs/ExpectedState"}],"examples":[{"state":"exited","exitCode":0}]},"stopGrace":{"description":"How long the container may take to stop before it is killed.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"10s","examples":["1m"]},"strategy":{"description":"How this container is replaced. Default: the deployment's.","allOf":[{"$ref":"#/$defs/Strategy"}],"examples":["recreate"]},"kubernetes":{"description":"What only a cluster knows. Kubernetes only.","allOf":[{"$ref":"#/$defs/KubernetesConfig"}],"examples":[{"ingressClass":"nginx"}]}},"examples":[{"environment":{"POSTGRES_DB":"shop"},"volumes":[{"name":"data","path":"/var/lib/postgresql/data"}],"healthCheck":{"command":["pg_isready"],"interval":"2s","retries":15}}]};
+const schema32 = {"title":"Container configuration","description":"Everything that can be said of a container.","type":"object","additionalProperties":false,"properties":{"name":{"description":"The container's name instead of the image's: `<prefix>-<name>` on Docker.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["frontend"]},"environment":{"description":"Environment variables.","allOf":[{"$ref":"#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Sealed environment variables and files, made by `tagboat seal`.","allOf":[{"$ref":"#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"command":{"description":"Replaces the image's entry point.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["/server"]]},"args":{"description":"Replaces the image's arguments (its CMD).","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["--port",8080]]},"user":{"description":"The user, by number or name, and the group: `user[:group]`.","type":["string","integer"],"minimum":0,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$","examples":[1000,"1000:1000","postgres"]},"workingDirectory":{"description":"The working directory.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/app"]},"tty":{"description":"Give the container a terminal.","type":"boolean","default":false,"examples":[true]},"ports":{"description":"Ports, TCP and UDP.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Port"},"examples":[[{"internal":8080,"external":80}]]},"portRanges":{"description":"Spans of ports.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PortRange"},"examples":[[{"internal":{"from":10000,"to":10099},"external":{"from":10000,"to":10099}}]]},"volumes":{"description":"Storage: named, bind, tmpfs and memory.","type":"array","maxItems":1000,"items":{"$ref":"#/$defs/Volume"},"examples":[[{"name":"data","path":"/data"}]]},"initContainers":{"description":"Containers that run to their end, in this order, before this one starts.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/InitContainer"},"examples":[[{"name":"migrate","image":"ghcr.io/acme/shop-migrate:1.2.0"}]]},"configContainer":{"description":"An image whose files are copied into a volume beforehand.","allOf":[{"$ref":"#/$defs/ConfigContainer"}],"examples":[{"image":"ghcr.io/acme/shop-config:1.2.0","volume":"config","path":"/config"}]},"importContainer":{"description":"Fills a volume beforehand.","allOf":[{"$ref":"#/$defs/ImportContainer"}],"examples":[{"volume":"data","command":["sync","store:shop","/data"]}]},"capabilities":{"description":"Linux capabilities.","allOf":[{"$ref":"#/$defs/Capabilities"}],"examples":[{"add":["NET_ADMIN"]}]},"routing":{"description":"How requests from outside reach the container.","allOf":[{"$ref":"#/$defs/Routing"}],"examples":[{"domain":"shop.example.org","port":8080}]},"expose":{"description":"`http` or `https` makes `routing` reachable: Traefik labels on Docker, an Ingress on Kubernetes.","enum":["none","http","https"],"default":"none","examples":["https"]},"resources":{"description":"What the container is promised and may use at most.","allOf":[{"$ref":"#/$defs/Resources"}],"examples":[{"limits":{"cpu":"1","memory":"512Mi"}}]},"healthCheck":{"description":"When the container counts as healthy.","allOf":[{"$ref":"#/$defs/HealthCheck"}],"examples":[{"http":{"path":"/healthz","port":8080}}]},"replicas":{"description":"How many of it run. More than one on Kubernetes only.","type":"integer","minimum":0,"maximum":1000,"default":1,"examples":[3]},"restartPolicy":{"description":"What happens when the container ends by itself. Default: `unless-stopped`; `no` where `expectedState` is `exited` or `waiting`.","enum":["always","unless-stopped","on-failure","no"],"examples":["on-failure"]},"networkMode":{"description":"`bridge`: the target's own network. `host`: the node's. `none`: no network. Docker only.","enum":["bridge","host","none"],"default":"bridge","examples":["host"]},"networks":{"description":"Networks of the node that the container joins besides the target's own; made when missing. Docker only.","type":"array","maxItems":100,"items":{"description":"The name of a network.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["proxy"]},"examples":[["proxy"]]},"labels":{"description":"Labels of the container (Docker) or of every object made for it (Kubernetes). Keys that start with `tagboat.dev/` are Tagboat's own.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"tier":"web"}]},"logConfig":{"description":"Where Docker sends the container's output. Docker only.","allOf":[{"$ref":"#/$defs/LogConfig"}],"examples":[{"driver":"journald"}]},"expectedState":{"description":"What counts as success. Default: running.","allOf":[{"$ref":"#/$defs/ExpectedState"}],"examples":[{"state":"exited","exitCode":0}]},"stopGrace":{"description":"How long the container may take to stop before it is killed.","allOf":[{"$ref":"#/$defs/Duration"}],"default":"10s","examples":["1m"]},"strategy":{"description":"How this container is replaced. Default: the deployment's.","allOf":[{"$ref":"#/$defs/Strategy"}],"examples":["recreate"]},"kubernetes":{"description":"What only a cluster knows. Kubernetes only.","allOf":[{"$ref":"#/$defs/KubernetesConfig"}],"examples":[{"ingressClass":"nginx"}]},"docker":{"description":"What only a Docker host knows. Docker only.","allOf":[{"$ref":"#/$defs/DockerConfig"}],"examples":[{"init":true}]}},"examples":[{"environment":{"POSTGRES_DB":"shop"},"volumes":[{"name":"data","path":"/var/lib/postgresql/data"}],"healthCheck":{"command":["pg_isready"],"interval":"2s","retries":15}}]};
 const schema98 = {"title":"Strategy","description":"`start-first`: the new container is healthy before the old one stops; impossible while both publish the same port. `recreate`: the old one stops first. `auto`: start-first where it is possible.","enum":["auto","start-first","recreate"],"default":"auto","examples":["recreate"]};
 const func1 = Object.prototype.hasOwnProperty;
 const pattern4 = new RegExp("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "u");
 const pattern11 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$", "u");
 const pattern9 = new RegExp("^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$", "u");
-const pattern42 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$", "u");
-const pattern35 = new RegExp("^[0-9]{1,9}(ms|s|m|h)$", "u");
+const pattern43 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$", "u");
+const pattern36 = new RegExp("^[0-9]{1,9}(ms|s|m|h)$", "u");
 const schema35 = {"title":"Text","description":"Text. Numbers and booleans are taken as they are written.","type":["string","number","boolean"],"examples":["eu",4,true]};
 const pattern5 = new RegExp("^[A-Za-z_][A-Za-z0-9_.-]{0,253}$", "u");
 
@@ -430,7 +430,8 @@ return errors === 0;
 }
 validate30.evaluated = {"items":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema44 = {"title":"Port","description":"A port of the container, published on the node where `external` is given.","type":"object","additionalProperties":false,"required":["internal"],"properties":{"internal":{"description":"The port that the container listens on.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[8080]},"external":{"description":"The port of the node that leads to it. Default: not published.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[80]},"protocol":{"description":"`tcp` or `udp`.","enum":["tcp","udp"],"default":"tcp","examples":["udp"]}},"examples":[{"internal":8080,"external":80},{"internal":53,"external":53,"protocol":"udp"}]};
+const schema44 = {"title":"Port","description":"A port of the container, published on the node where `external` is given.","type":"object","additionalProperties":false,"required":["internal"],"properties":{"internal":{"description":"The port that the container listens on.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[8080]},"external":{"description":"The port of the node that leads to it. Default: not published.","allOf":[{"$ref":"#/$defs/PortNumber"}],"examples":[80]},"protocol":{"description":"`tcp` or `udp`.","enum":["tcp","udp"],"default":"tcp","examples":["udp"]},"address":{"description":"The address of the node that `external` is open on. Default: every one. Docker only.","type":"string","pattern":"^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:]{2,39})$","examples":["127.0.0.1"]}},"dependentRequired":{"address":["external"]},"examples":[{"internal":8080,"external":80},{"internal":53,"external":53,"protocol":"udp"}]};
+const pattern13 = new RegExp("^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:]{2,39})$", "u");
 
 function validate33(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -454,7 +455,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!(((key0 === "internal") || (key0 === "external")) || (key0 === "protocol"))){
+if(!((((key0 === "internal") || (key0 === "external")) || (key0 === "protocol")) || (key0 === "address"))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -548,14 +549,54 @@ vErrors.push(err8);
 errors++;
 }
 }
-}
-else {
-const err9 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.address !== undefined){
+let data3 = data.address;
+if(typeof data3 === "string"){
+if(!pattern13.test(data3)){
+const err9 = {instancePath:instancePath+"/address",schemaPath:"#/properties/address/pattern",keyword:"pattern",params:{pattern: "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:]{2,39})$"},message:"must match pattern \""+"^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:]{2,39})$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
 }
 else {
 vErrors.push(err9);
+}
+errors++;
+}
+}
+else {
+const err10 = {instancePath:instancePath+"/address",schemaPath:"#/properties/address/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+if(data.address !== undefined){
+if(data.external === undefined){
+const err11 = {instancePath,schemaPath:"#/dependentRequired",keyword:"dependentRequired",params:{property: "address",
+    missingProperty: "external",
+    depsCount: 1,
+    deps: "external"},message:"must have property external when property address is present"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+}
+else {
+const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
 }
 errors++;
 }
@@ -782,8 +823,8 @@ validate35.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema51 = {"title":"Volume","description":"Storage at a path of the container. Named volumes outlive deployments and are never removed without `removeVolumes`.","type":"object","additionalProperties":false,"required":["path"],"properties":{"name":{"description":"The volume's name within the target; on the node it is `<prefix>-<name>`. Needed for `named`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["data"]},"path":{"description":"Where the container sees it.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/var/lib/postgresql/data"]},"type":{"description":"`named`: kept by the engine. `bind`: a directory or file of the node. `tmpfs`: in memory, gone with the container. `memory`: in memory and shared by the target's pod; on Docker the same as `tmpfs`.","enum":["named","bind","tmpfs","memory"],"default":"named","examples":["named"]},"source":{"description":"For `bind`: the path on the node.","allOf":[{"$ref":"#/$defs/AbsolutePath"}],"examples":["/srv/shop/uploads"]},"size":{"description":"For `tmpfs` and `memory` the limit; on Kubernetes what a named volume claims.","allOf":[{"$ref":"#/$defs/Quantity"}],"examples":["10Gi"]},"class":{"description":"The storage class of the claim. Kubernetes only.","type":"string","pattern":"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$","examples":["fast-ssd"]},"accessMode":{"description":"The access mode of the claim. Kubernetes only.","enum":["ReadWriteOnce","ReadOnlyMany","ReadWriteMany","ReadWriteOncePod"],"default":"ReadWriteOnce","examples":["ReadWriteMany"]},"readOnly":{"description":"The container may not write to it.","type":"boolean","default":false,"examples":[true]}},"allOf":[{"if":{"properties":{"type":{"const":"bind"}},"required":["type"]},"then":{"required":["source"]},"else":{"properties":{"source":false}}},{"if":{"anyOf":[{"not":{"required":["type"]}},{"properties":{"type":{"const":"named"}}}]},"then":{"required":["name"]}}],"examples":[{"name":"data","path":"/var/lib/postgresql/data"},{"path":"/uploads","type":"bind","source":"/srv/shop/uploads","readOnly":true},{"path":"/tmp","type":"tmpfs","size":"64Mi"}]};
 const schema55 = {"title":"Quantity","description":"A Kubernetes quantity: a number with an optional suffix (`m`; `k M G T P E`; `Ki Mi Gi Ti Pi Ei`).","type":["string","number"],"minimum":0,"pattern":"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$","examples":["500m","1.5",2,"256Mi","10Gi"]};
-const pattern16 = new RegExp("^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", "u");
-const pattern17 = new RegExp("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "u");
+const pattern17 = new RegExp("^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", "u");
+const pattern18 = new RegExp("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", "u");
 
 function validate40(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -1156,7 +1197,7 @@ errors++;
 }
 }
 if(typeof data7 === "string"){
-if(!pattern16.test(data7)){
+if(!pattern17.test(data7)){
 const err22 = {instancePath:instancePath+"/size",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err22];
@@ -1171,7 +1212,7 @@ errors++;
 if(data.class !== undefined){
 let data8 = data.class;
 if(typeof data8 === "string"){
-if(!pattern17.test(data8)){
+if(!pattern18.test(data8)){
 const err23 = {instancePath:instancePath+"/class",schemaPath:"#/properties/class/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"+"\""};
 if(vErrors === null){
 vErrors = [err23];
@@ -1234,7 +1275,7 @@ return errors === 0;
 }
 validate40.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern19 = new RegExp("^[^\\s]{1,512}$", "u");
+const pattern20 = new RegExp("^[^\\s]{1,512}$", "u");
 
 function validate47(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -1417,7 +1458,7 @@ errors++;
 if(data.image !== undefined){
 let data1 = data.image;
 if(typeof data1 === "string"){
-if(!pattern19.test(data1)){
+if(!pattern20.test(data1)){
 const err5 = {instancePath:instancePath+"/image",schemaPath:"#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -1570,7 +1611,7 @@ errors++;
 if(data.image !== undefined){
 let data0 = data.image;
 if(typeof data0 === "string"){
-if(!pattern19.test(data0)){
+if(!pattern20.test(data0)){
 const err4 = {instancePath:instancePath+"/image",schemaPath:"#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -1707,7 +1748,7 @@ errors++;
 if(data.image !== undefined){
 let data0 = data.image;
 if(typeof data0 === "string"){
-if(!pattern19.test(data0)){
+if(!pattern20.test(data0)){
 const err2 = {instancePath:instancePath+"/image",schemaPath:"#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -1788,7 +1829,7 @@ return errors === 0;
 }
 validate52.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern27 = new RegExp("^[A-Z][A-Z_]{1,39}$", "u");
+const pattern28 = new RegExp("^[A-Z][A-Z_]{1,39}$", "u");
 
 function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -1820,7 +1861,7 @@ const len0 = data0.length;
 for(let i0=0; i0<len0; i0++){
 let data1 = data0[i0];
 if(typeof data1 === "string"){
-if(!pattern27.test(data1)){
+if(!pattern28.test(data1)){
 const err1 = {instancePath:instancePath+"/add/" + i0,schemaPath:"#/$defs/Capability/pattern",keyword:"pattern",params:{pattern: "^[A-Z][A-Z_]{1,39}$"},message:"must match pattern \""+"^[A-Z][A-Z_]{1,39}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -1861,7 +1902,7 @@ const len1 = data2.length;
 for(let i1=0; i1<len1; i1++){
 let data3 = data2[i1];
 if(typeof data3 === "string"){
-if(!pattern27.test(data3)){
+if(!pattern28.test(data3)){
 const err4 = {instancePath:instancePath+"/drop/" + i1,schemaPath:"#/$defs/Capability/pattern",keyword:"pattern",params:{pattern: "^[A-Z][A-Z_]{1,39}$"},message:"must match pattern \""+"^[A-Z][A-Z_]{1,39}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -1911,8 +1952,8 @@ return errors === 0;
 }
 validate57.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern29 = new RegExp("^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$", "u");
-const pattern30 = new RegExp("^/[^\\s]{0,1023}$", "u");
+const pattern30 = new RegExp("^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$", "u");
+const pattern31 = new RegExp("^/[^\\s]{0,1023}$", "u");
 
 function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -1940,7 +1981,7 @@ errors++;
 if(data.domain !== undefined){
 let data0 = data.domain;
 if(typeof data0 === "string"){
-if(!pattern29.test(data0)){
+if(!pattern30.test(data0)){
 const err1 = {instancePath:instancePath+"/domain",schemaPath:"#/properties/domain/pattern",keyword:"pattern",params:{pattern: "^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$"},message:"must match pattern \""+"^(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,20}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -1965,7 +2006,7 @@ errors++;
 if(data.path !== undefined){
 let data1 = data.path;
 if(typeof data1 === "string"){
-if(!pattern30.test(data1)){
+if(!pattern31.test(data1)){
 const err3 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[^\\s]{0,1023}$"},message:"must match pattern \""+"^/[^\\s]{0,1023}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -2024,7 +2065,7 @@ errors++;
 }
 }
 if(typeof data3 === "string"){
-if(!pattern16.test(data3)){
+if(!pattern17.test(data3)){
 const err8 = {instancePath:instancePath+"/uploadLimit",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -2136,7 +2177,7 @@ errors++;
 }
 }
 if(typeof data0 === "string"){
-if(!pattern16.test(data0)){
+if(!pattern17.test(data0)){
 const err3 = {instancePath:instancePath+"/cpu",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -2173,7 +2214,7 @@ errors++;
 }
 }
 if(typeof data1 === "string"){
-if(!pattern16.test(data1)){
+if(!pattern17.test(data1)){
 const err6 = {instancePath:instancePath+"/memory",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -2291,7 +2332,7 @@ errors++;
 if(data.path !== undefined){
 let data0 = data.path;
 if(typeof data0 === "string"){
-if(!pattern30.test(data0)){
+if(!pattern31.test(data0)){
 const err2 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[^\\s]{0,1023}$"},message:"must match pattern \""+"^/[^\\s]{0,1023}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2507,7 +2548,7 @@ errors = vErrors.length;
 if(data.interval !== undefined){
 let data3 = data.interval;
 if(typeof data3 === "string"){
-if(!pattern35.test(data3)){
+if(!pattern36.test(data3)){
 const err2 = {instancePath:instancePath+"/interval",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2532,7 +2573,7 @@ errors++;
 if(data.timeout !== undefined){
 let data4 = data.timeout;
 if(typeof data4 === "string"){
-if(!pattern35.test(data4)){
+if(!pattern36.test(data4)){
 const err4 = {instancePath:instancePath+"/timeout",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -2592,7 +2633,7 @@ errors++;
 if(data.startPeriod !== undefined){
 let data6 = data.startPeriod;
 if(typeof data6 === "string"){
-if(!pattern35.test(data6)){
+if(!pattern36.test(data6)){
 const err9 = {instancePath:instancePath+"/startPeriod",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -2726,7 +2767,7 @@ errors = vErrors.length;
 if(data.interval !== undefined){
 let data3 = data.interval;
 if(typeof data3 === "string"){
-if(!pattern35.test(data3)){
+if(!pattern36.test(data3)){
 const err2 = {instancePath:instancePath+"/interval",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -2751,7 +2792,7 @@ errors++;
 if(data.timeout !== undefined){
 let data4 = data.timeout;
 if(typeof data4 === "string"){
-if(!pattern35.test(data4)){
+if(!pattern36.test(data4)){
 const err4 = {instancePath:instancePath+"/timeout",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -2811,7 +2852,7 @@ errors++;
 if(data.startPeriod !== undefined){
 let data6 = data.startPeriod;
 if(typeof data6 === "string"){
-if(!pattern35.test(data6)){
+if(!pattern36.test(data6)){
 const err9 = {instancePath:instancePath+"/startPeriod",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -2836,7 +2877,7 @@ errors++;
 if(data.settle !== undefined){
 let data7 = data.settle;
 if(typeof data7 === "string"){
-if(!pattern35.test(data7)){
+if(!pattern36.test(data7)){
 const err11 = {instancePath:instancePath+"/settle",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err11];
@@ -2930,7 +2971,7 @@ return errors === 0;
 }
 validate66.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern43 = new RegExp("^[^\\u0000-\\u001f=]{1,253}$", "u");
+const pattern44 = new RegExp("^[^\\u0000-\\u001f=]{1,253}$", "u");
 
 function validate80(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -2946,7 +2987,7 @@ if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!pattern43.test(key0)){
+if(!pattern44.test(key0)){
 const err0 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f=]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f=]{1,253}$"+"\"",propertyName:key0};
 if(vErrors === null){
 vErrors = [err0];
@@ -2998,7 +3039,7 @@ return errors === 0;
 }
 validate80.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern44 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$", "u");
+const pattern45 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$", "u");
 
 function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -3036,7 +3077,7 @@ errors++;
 if(data.driver !== undefined){
 let data0 = data.driver;
 if(typeof data0 === "string"){
-if(!pattern44.test(data0)){
+if(!pattern45.test(data0)){
 const err2 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -3225,7 +3266,7 @@ errors++;
 if(data.timeout !== undefined){
 let data4 = data.timeout;
 if(typeof data4 === "string"){
-if(!pattern35.test(data4)){
+if(!pattern36.test(data4)){
 const err9 = {instancePath:instancePath+"/timeout",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -3264,7 +3305,7 @@ return errors === 0;
 validate85.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema99 = {"title":"Kubernetes","description":"What only a cluster knows. Kubernetes only.","type":"object","additionalProperties":false,"properties":{"deploymentStrategy":{"description":"How the Deployment object replaces its pods. Default: what `strategy` says.","enum":["rolling","recreate"],"default":"rolling","examples":["recreate"]},"proxyHeaders":{"description":"The ingress passes the headers of proxies before it on.","type":"boolean","default":false,"examples":[true]},"customHeaders":{"description":"Request headers that the ingress allows across origins.","type":"array","items":{"description":"The name of a header.","type":"string","pattern":"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$","examples":["X-Shop-Region"]},"examples":[["X-Shop-Region"]]},"useLoadBalancer":{"description":"The Service is of type LoadBalancer.","type":"boolean","default":false,"examples":[true]},"loadBalancerAnnotations":{"description":"Annotations of the load balancer's Service.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"example.org/size":"small"}]},"annotations":{"description":"Annotations by object.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"ingress":{"example.org/rate":"10"}}]},"labels":{"description":"Labels by object, besides `labels`.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"deployment":{"team":"shop"}}]},"metrics":{"description":"Lets Prometheus scrape the container.","allOf":[{"$ref":"#/$defs/Metrics"}],"examples":[{"path":"/metrics","port":9090}]},"ingressClass":{"description":"The ingress class. Default: the cluster's.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["nginx"]},"issuer":{"description":"The cert-manager issuer for `expose: https`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["letsencrypt"]}},"examples":[{"ingressClass":"nginx","issuer":"letsencrypt"}]};
-const pattern47 = new RegExp("^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$", "u");
+const pattern48 = new RegExp("^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$", "u");
 
 function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -3360,7 +3401,7 @@ errors++;
 if(data.path !== undefined){
 let data0 = data.path;
 if(typeof data0 === "string"){
-if(!pattern30.test(data0)){
+if(!pattern31.test(data0)){
 const err2 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[^\\s]{0,1023}$"},message:"must match pattern \""+"^/[^\\s]{0,1023}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -3489,7 +3530,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!pattern47.test(data3)){
+if(!pattern48.test(data3)){
 const err3 = {instancePath:instancePath+"/customHeaders/" + i0,schemaPath:"#/properties/customHeaders/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$"},message:"must match pattern \""+"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -3624,6 +3665,1039 @@ validate87.errors = vErrors;
 return errors === 0;
 }
 validate87.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+const schema105 = {"title":"Docker","description":"What only a Docker host knows. Docker only.","type":"object","additionalProperties":false,"properties":{"hostname":{"description":"The container's host name. Default: its id.","type":"string","pattern":"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$","examples":["broker"]},"aliases":{"description":"Further names that the container has on its networks, besides the image's.","type":"array","maxItems":100,"items":{"description":"A name.","type":"string","pattern":"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$","examples":["database"]},"examples":[["database"]]},"extraHosts":{"description":"Names that resolve to fixed addresses; `host-gateway` is the node.","type":"object","propertyNames":{"pattern":"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"},"additionalProperties":{"description":"An IP address or `host-gateway`.","type":"string","pattern":"^(host-gateway|[0-9A-Fa-f.:]{2,45})$","examples":["10.0.0.7"]},"examples":[{"host.docker.internal":"host-gateway"}]},"dns":{"description":"What the container asks for names.","allOf":[{"$ref":"#/$defs/DnsConfig"}],"examples":[{"servers":["9.9.9.9"]}]},"files":{"description":"Text files by their path in the container. They are part of the container: a changed text makes a new one.","type":"object","maxProperties":200,"propertyNames":{"$ref":"#/$defs/AbsolutePath"},"additionalProperties":{"$ref":"#/$defs/ConfigFile"},"examples":[{"/etc/nginx/conf.d/default.conf":{"content":"server { listen 8080; }\n"}}]},"privileged":{"description":"Give the container all that the node can do. As good as root on the node.","type":"boolean","default":false,"examples":[true]},"init":{"description":"Run a small init process that forwards signals and reaps children.","type":"boolean","default":false,"examples":[true]},"readOnly":{"description":"The container's own file system cannot be written to; volumes can.","type":"boolean","default":false,"examples":[true]},"stdin":{"description":"Keep standard input open.","type":"boolean","default":false,"examples":[true]},"stopSignal":{"description":"The signal that asks the container to stop. Default: the image's, else SIGTERM.","type":"string","pattern":"^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$","examples":["SIGINT"]},"groups":{"description":"Further groups of the user, by number or name.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["audio",998]]},"devices":{"description":"Devices of the node.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/Device"},"examples":[[{"source":"/dev/ttyUSB0"}]]},"ulimits":{"description":"Limits of processes by name.","type":"object","propertyNames":{"pattern":"^[a-z]{1,20}$"},"additionalProperties":{"$ref":"#/$defs/Ulimit"},"examples":[{"nofile":{"soft":20000,"hard":40000}}]},"sysctls":{"description":"Kernel settings of the container's own namespaces.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"net.core.somaxconn":1024}]},"shmSize":{"description":"The size of `/dev/shm`.","allOf":[{"$ref":"#/$defs/Quantity"}],"examples":["256Mi"]},"pidsLimit":{"description":"How many processes it may have.","type":"integer","minimum":1,"maximum":4194304,"examples":[200]},"securityOptions":{"description":"Options of the engine's security layers.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["no-new-privileges:true"]]},"pidMode":{"description":"`host`: see the processes of the node.","enum":["host"],"examples":["host"]},"ipcMode":{"description":"`host`: share the node's shared memory and semaphores.","enum":["host","private","shareable","none"],"examples":["private"]},"maxRestarts":{"description":"With `restartPolicy: on-failure`: so many restarts at most.","type":"integer","minimum":1,"maximum":1000000,"examples":[5]}},"examples":[{"init":true,"extraHosts":{"host.docker.internal":"host-gateway"}}]};
+const pattern52 = new RegExp("^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", "u");
+const pattern53 = new RegExp("^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$", "u");
+const pattern55 = new RegExp("^(host-gateway|[0-9A-Fa-f.:]{2,45})$", "u");
+const pattern59 = new RegExp("^[^\\u0000]{0,131072}$", "u");
+const pattern60 = new RegExp("^0[0-7]{3}$", "u");
+const pattern61 = new RegExp("^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$", "u");
+const pattern65 = new RegExp("^[a-z]{1,20}$", "u");
+const pattern56 = new RegExp("^[0-9A-Fa-f.:]{2,45}$", "u");
+const pattern57 = new RegExp("^[A-Za-z0-9._-]{1,253}$", "u");
+
+function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate99.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(((key0 === "servers") || (key0 === "search")) || (key0 === "options"))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+if(data.servers !== undefined){
+let data0 = data.servers;
+if(Array.isArray(data0)){
+if(data0.length > 20){
+const err1 = {instancePath:instancePath+"/servers",schemaPath:"#/properties/servers/maxItems",keyword:"maxItems",params:{limit: 20},message:"must NOT have more than 20 items"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+const len0 = data0.length;
+for(let i0=0; i0<len0; i0++){
+let data1 = data0[i0];
+if(typeof data1 === "string"){
+if(!pattern56.test(data1)){
+const err2 = {instancePath:instancePath+"/servers/" + i0,schemaPath:"#/properties/servers/items/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Fa-f.:]{2,45}$"},message:"must match pattern \""+"^[0-9A-Fa-f.:]{2,45}$"+"\""};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+else {
+const err3 = {instancePath:instancePath+"/servers/" + i0,schemaPath:"#/properties/servers/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+}
+else {
+const err4 = {instancePath:instancePath+"/servers",schemaPath:"#/properties/servers/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+if(data.search !== undefined){
+let data2 = data.search;
+if(Array.isArray(data2)){
+if(data2.length > 20){
+const err5 = {instancePath:instancePath+"/search",schemaPath:"#/properties/search/maxItems",keyword:"maxItems",params:{limit: 20},message:"must NOT have more than 20 items"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+const len1 = data2.length;
+for(let i1=0; i1<len1; i1++){
+let data3 = data2[i1];
+if(typeof data3 === "string"){
+if(!pattern57.test(data3)){
+const err6 = {instancePath:instancePath+"/search/" + i1,schemaPath:"#/properties/search/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9._-]{1,253}$"},message:"must match pattern \""+"^[A-Za-z0-9._-]{1,253}$"+"\""};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+else {
+const err7 = {instancePath:instancePath+"/search/" + i1,schemaPath:"#/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+}
+else {
+const err8 = {instancePath:instancePath+"/search",schemaPath:"#/properties/search/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+if(data.options !== undefined){
+if(!(validate30(data.options, {instancePath:instancePath+"/options",parentData:data,parentDataProperty:"options",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err9 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+validate99.errors = vErrors;
+return errors === 0;
+}
+validate99.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+const pattern64 = new RegExp("^[rwm]{1,3}$", "u");
+
+function validate103(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate103.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.source === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "source"},message:"must have required property '"+"source"+"'"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+for(const key0 in data){
+if(!(((key0 === "source") || (key0 === "path")) || (key0 === "permissions"))){
+const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+if(data.source !== undefined){
+let data0 = data.source;
+if(typeof data0 === "string"){
+if(!pattern9.test(data0)){
+const err2 = {instancePath:instancePath+"/source",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+else {
+const err3 = {instancePath:instancePath+"/source",schemaPath:"#/$defs/AbsolutePath/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+if(data.path !== undefined){
+let data1 = data.path;
+if(typeof data1 === "string"){
+if(!pattern9.test(data1)){
+const err4 = {instancePath:instancePath+"/path",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\""};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+else {
+const err5 = {instancePath:instancePath+"/path",schemaPath:"#/$defs/AbsolutePath/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+if(data.permissions !== undefined){
+let data2 = data.permissions;
+if(typeof data2 === "string"){
+if(!pattern64.test(data2)){
+const err6 = {instancePath:instancePath+"/permissions",schemaPath:"#/properties/permissions/pattern",keyword:"pattern",params:{pattern: "^[rwm]{1,3}$"},message:"must match pattern \""+"^[rwm]{1,3}$"+"\""};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+else {
+const err7 = {instancePath:instancePath+"/permissions",schemaPath:"#/properties/permissions/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+}
+else {
+const err8 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+validate103.errors = vErrors;
+return errors === 0;
+}
+validate103.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+
+function validate98(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate98.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(func1.call(schema105.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+if(data.hostname !== undefined){
+let data0 = data.hostname;
+if(typeof data0 === "string"){
+if(!pattern52.test(data0)){
+const err1 = {instancePath:instancePath+"/hostname",schemaPath:"#/properties/hostname/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"},message:"must match pattern \""+"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"+"\""};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+else {
+const err2 = {instancePath:instancePath+"/hostname",schemaPath:"#/properties/hostname/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.aliases !== undefined){
+let data1 = data.aliases;
+if(Array.isArray(data1)){
+if(data1.length > 100){
+const err3 = {instancePath:instancePath+"/aliases",schemaPath:"#/properties/aliases/maxItems",keyword:"maxItems",params:{limit: 100},message:"must NOT have more than 100 items"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+const len0 = data1.length;
+for(let i0=0; i0<len0; i0++){
+let data2 = data1[i0];
+if(typeof data2 === "string"){
+if(!pattern53.test(data2)){
+const err4 = {instancePath:instancePath+"/aliases/" + i0,schemaPath:"#/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"},message:"must match pattern \""+"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"+"\""};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+else {
+const err5 = {instancePath:instancePath+"/aliases/" + i0,schemaPath:"#/properties/aliases/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+}
+else {
+const err6 = {instancePath:instancePath+"/aliases",schemaPath:"#/properties/aliases/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+if(data.extraHosts !== undefined){
+let data3 = data.extraHosts;
+if(data3 && typeof data3 == "object" && !Array.isArray(data3)){
+for(const key1 in data3){
+const _errs10 = errors;
+if(typeof key1 === "string"){
+if(!pattern53.test(key1)){
+const err7 = {instancePath:instancePath+"/extraHosts",schemaPath:"#/properties/extraHosts/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"},message:"must match pattern \""+"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"+"\"",propertyName:key1};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+var valid3 = _errs10 === errors;
+if(!valid3){
+const err8 = {instancePath:instancePath+"/extraHosts",schemaPath:"#/properties/extraHosts/propertyNames",keyword:"propertyNames",params:{propertyName: key1},message:"property name must be valid"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+for(const key2 in data3){
+let data4 = data3[key2];
+if(typeof data4 === "string"){
+if(!pattern55.test(data4)){
+const err9 = {instancePath:instancePath+"/extraHosts/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/extraHosts/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^(host-gateway|[0-9A-Fa-f.:]{2,45})$"},message:"must match pattern \""+"^(host-gateway|[0-9A-Fa-f.:]{2,45})$"+"\""};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+else {
+const err10 = {instancePath:instancePath+"/extraHosts/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/extraHosts/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+}
+else {
+const err11 = {instancePath:instancePath+"/extraHosts",schemaPath:"#/properties/extraHosts/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+if(data.dns !== undefined){
+if(!(validate99(data.dns, {instancePath:instancePath+"/dns",parentData:data,parentDataProperty:"dns",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+errors = vErrors.length;
+}
+}
+if(data.files !== undefined){
+let data6 = data.files;
+if(data6 && typeof data6 == "object" && !Array.isArray(data6)){
+if(Object.keys(data6).length > 200){
+const err12 = {instancePath:instancePath+"/files",schemaPath:"#/properties/files/maxProperties",keyword:"maxProperties",params:{limit: 200},message:"must NOT have more than 200 properties"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+for(const key3 in data6){
+const _errs18 = errors;
+if(typeof key3 === "string"){
+if(!pattern9.test(key3)){
+const err13 = {instancePath:instancePath+"/files",schemaPath:"#/$defs/AbsolutePath/pattern",keyword:"pattern",params:{pattern: "^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"},message:"must match pattern \""+"^/(?!(.*/)?\\.\\.(/|$))[^\\u0000-\\u001f]{0,4095}$"+"\"",propertyName:key3};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+else {
+const err14 = {instancePath:instancePath+"/files",schemaPath:"#/$defs/AbsolutePath/type",keyword:"type",params:{type: "string"},message:"must be string",propertyName:key3};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+var valid6 = _errs18 === errors;
+if(!valid6){
+const err15 = {instancePath:instancePath+"/files",schemaPath:"#/properties/files/propertyNames",keyword:"propertyNames",params:{propertyName: key3},message:"property name must be valid"};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+}
+for(const key4 in data6){
+let data7 = data6[key4];
+if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
+if(data7.content === undefined){
+const err16 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/ConfigFile/required",keyword:"required",params:{missingProperty: "content"},message:"must have required property '"+"content"+"'"};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+for(const key5 in data7){
+if(!((key5 === "content") || (key5 === "mode"))){
+const err17 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/ConfigFile/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+}
+if(data7.content !== undefined){
+let data8 = data7.content;
+if(typeof data8 === "string"){
+if(!pattern59.test(data8)){
+const err18 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1")+"/content",schemaPath:"#/$defs/ConfigFile/properties/content/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,131072}$"},message:"must match pattern \""+"^[^\\u0000]{0,131072}$"+"\""};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+}
+else {
+const err19 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1")+"/content",schemaPath:"#/$defs/ConfigFile/properties/content/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+}
+if(data7.mode !== undefined){
+let data9 = data7.mode;
+if(typeof data9 === "string"){
+if(!pattern60.test(data9)){
+const err20 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1")+"/mode",schemaPath:"#/$defs/ConfigFile/properties/mode/pattern",keyword:"pattern",params:{pattern: "^0[0-7]{3}$"},message:"must match pattern \""+"^0[0-7]{3}$"+"\""};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+}
+else {
+const err21 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1")+"/mode",schemaPath:"#/$defs/ConfigFile/properties/mode/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err21];
+}
+else {
+vErrors.push(err21);
+}
+errors++;
+}
+}
+}
+else {
+const err22 = {instancePath:instancePath+"/files/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/ConfigFile/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err22];
+}
+else {
+vErrors.push(err22);
+}
+errors++;
+}
+}
+}
+else {
+const err23 = {instancePath:instancePath+"/files",schemaPath:"#/properties/files/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+if(data.privileged !== undefined){
+if(typeof data.privileged !== "boolean"){
+const err24 = {instancePath:instancePath+"/privileged",schemaPath:"#/properties/privileged/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+if(data.init !== undefined){
+if(typeof data.init !== "boolean"){
+const err25 = {instancePath:instancePath+"/init",schemaPath:"#/properties/init/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+}
+if(data.readOnly !== undefined){
+if(typeof data.readOnly !== "boolean"){
+const err26 = {instancePath:instancePath+"/readOnly",schemaPath:"#/properties/readOnly/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+}
+if(data.stdin !== undefined){
+if(typeof data.stdin !== "boolean"){
+const err27 = {instancePath:instancePath+"/stdin",schemaPath:"#/properties/stdin/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+}
+if(data.stopSignal !== undefined){
+let data14 = data.stopSignal;
+if(typeof data14 === "string"){
+if(!pattern61.test(data14)){
+const err28 = {instancePath:instancePath+"/stopSignal",schemaPath:"#/properties/stopSignal/pattern",keyword:"pattern",params:{pattern: "^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$"},message:"must match pattern \""+"^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$"+"\""};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/stopSignal",schemaPath:"#/properties/stopSignal/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+}
+if(data.groups !== undefined){
+if(!(validate30(data.groups, {instancePath:instancePath+"/groups",parentData:data,parentDataProperty:"groups",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+errors = vErrors.length;
+}
+}
+if(data.devices !== undefined){
+let data16 = data.devices;
+if(Array.isArray(data16)){
+if(data16.length > 100){
+const err30 = {instancePath:instancePath+"/devices",schemaPath:"#/properties/devices/maxItems",keyword:"maxItems",params:{limit: 100},message:"must NOT have more than 100 items"};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
+}
+errors++;
+}
+const len1 = data16.length;
+for(let i1=0; i1<len1; i1++){
+if(!(validate103(data16[i1], {instancePath:instancePath+"/devices/" + i1,parentData:data16,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err31 = {instancePath:instancePath+"/devices",schemaPath:"#/properties/devices/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err31];
+}
+else {
+vErrors.push(err31);
+}
+errors++;
+}
+}
+if(data.ulimits !== undefined){
+let data18 = data.ulimits;
+if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
+for(const key6 in data18){
+const _errs47 = errors;
+if(typeof key6 === "string"){
+if(!pattern65.test(key6)){
+const err32 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z]{1,20}$"},message:"must match pattern \""+"^[a-z]{1,20}$"+"\"",propertyName:key6};
+if(vErrors === null){
+vErrors = [err32];
+}
+else {
+vErrors.push(err32);
+}
+errors++;
+}
+}
+var valid14 = _errs47 === errors;
+if(!valid14){
+const err33 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/propertyNames",keyword:"propertyNames",params:{propertyName: key6},message:"property name must be valid"};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+}
+for(const key7 in data18){
+let data19 = data18[key7];
+if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
+if(data19.soft === undefined){
+const err34 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/required",keyword:"required",params:{missingProperty: "soft"},message:"must have required property '"+"soft"+"'"};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
+}
+errors++;
+}
+if(data19.hard === undefined){
+const err35 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/required",keyword:"required",params:{missingProperty: "hard"},message:"must have required property '"+"hard"+"'"};
+if(vErrors === null){
+vErrors = [err35];
+}
+else {
+vErrors.push(err35);
+}
+errors++;
+}
+for(const key8 in data19){
+if(!((key8 === "soft") || (key8 === "hard"))){
+const err36 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err36];
+}
+else {
+vErrors.push(err36);
+}
+errors++;
+}
+}
+if(data19.soft !== undefined){
+let data20 = data19.soft;
+if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
+const err37 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
+}
+errors++;
+}
+if((typeof data20 == "number") && (isFinite(data20))){
+if(data20 > 9007199254740991 || isNaN(data20)){
+const err38 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"};
+if(vErrors === null){
+vErrors = [err38];
+}
+else {
+vErrors.push(err38);
+}
+errors++;
+}
+if(data20 < -1 || isNaN(data20)){
+const err39 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/minimum",keyword:"minimum",params:{comparison: ">=", limit: -1},message:"must be >= -1"};
+if(vErrors === null){
+vErrors = [err39];
+}
+else {
+vErrors.push(err39);
+}
+errors++;
+}
+}
+}
+if(data19.hard !== undefined){
+let data21 = data19.hard;
+if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
+const err40 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err40];
+}
+else {
+vErrors.push(err40);
+}
+errors++;
+}
+if((typeof data21 == "number") && (isFinite(data21))){
+if(data21 > 9007199254740991 || isNaN(data21)){
+const err41 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
+}
+errors++;
+}
+if(data21 < -1 || isNaN(data21)){
+const err42 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/minimum",keyword:"minimum",params:{comparison: ">=", limit: -1},message:"must be >= -1"};
+if(vErrors === null){
+vErrors = [err42];
+}
+else {
+vErrors.push(err42);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err43 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err43];
+}
+else {
+vErrors.push(err43);
+}
+errors++;
+}
+}
+}
+else {
+const err44 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err44];
+}
+else {
+vErrors.push(err44);
+}
+errors++;
+}
+}
+if(data.sysctls !== undefined){
+if(!(validate80(data.sysctls, {instancePath:instancePath+"/sysctls",parentData:data,parentDataProperty:"sysctls",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+errors = vErrors.length;
+}
+}
+if(data.shmSize !== undefined){
+let data23 = data.shmSize;
+if((typeof data23 !== "string") && (!((typeof data23 == "number") && (isFinite(data23))))){
+const err45 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
+if(vErrors === null){
+vErrors = [err45];
+}
+else {
+vErrors.push(err45);
+}
+errors++;
+}
+if((typeof data23 == "number") && (isFinite(data23))){
+if(data23 < 0 || isNaN(data23)){
+const err46 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err46];
+}
+else {
+vErrors.push(err46);
+}
+errors++;
+}
+}
+if(typeof data23 === "string"){
+if(!pattern17.test(data23)){
+const err47 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
+if(vErrors === null){
+vErrors = [err47];
+}
+else {
+vErrors.push(err47);
+}
+errors++;
+}
+}
+}
+if(data.pidsLimit !== undefined){
+let data24 = data.pidsLimit;
+if(!(((typeof data24 == "number") && (!(data24 % 1) && !isNaN(data24))) && (isFinite(data24)))){
+const err48 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err48];
+}
+else {
+vErrors.push(err48);
+}
+errors++;
+}
+if((typeof data24 == "number") && (isFinite(data24))){
+if(data24 > 4194304 || isNaN(data24)){
+const err49 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4194304},message:"must be <= 4194304"};
+if(vErrors === null){
+vErrors = [err49];
+}
+else {
+vErrors.push(err49);
+}
+errors++;
+}
+if(data24 < 1 || isNaN(data24)){
+const err50 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err50];
+}
+else {
+vErrors.push(err50);
+}
+errors++;
+}
+}
+}
+if(data.securityOptions !== undefined){
+if(!(validate30(data.securityOptions, {instancePath:instancePath+"/securityOptions",parentData:data,parentDataProperty:"securityOptions",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+errors = vErrors.length;
+}
+}
+if(data.pidMode !== undefined){
+if(!(data.pidMode === "host")){
+const err51 = {instancePath:instancePath+"/pidMode",schemaPath:"#/properties/pidMode/enum",keyword:"enum",params:{allowedValues: schema105.properties.pidMode.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err51];
+}
+else {
+vErrors.push(err51);
+}
+errors++;
+}
+}
+if(data.ipcMode !== undefined){
+let data27 = data.ipcMode;
+if(!((((data27 === "host") || (data27 === "private")) || (data27 === "shareable")) || (data27 === "none"))){
+const err52 = {instancePath:instancePath+"/ipcMode",schemaPath:"#/properties/ipcMode/enum",keyword:"enum",params:{allowedValues: schema105.properties.ipcMode.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err52];
+}
+else {
+vErrors.push(err52);
+}
+errors++;
+}
+}
+if(data.maxRestarts !== undefined){
+let data28 = data.maxRestarts;
+if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
+const err53 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err53];
+}
+else {
+vErrors.push(err53);
+}
+errors++;
+}
+if((typeof data28 == "number") && (isFinite(data28))){
+if(data28 > 1000000 || isNaN(data28)){
+const err54 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},message:"must be <= 1000000"};
+if(vErrors === null){
+vErrors = [err54];
+}
+else {
+vErrors.push(err54);
+}
+errors++;
+}
+if(data28 < 1 || isNaN(data28)){
+const err55 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err55];
+}
+else {
+vErrors.push(err55);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err56 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err56];
+}
+else {
+vErrors.push(err56);
+}
+errors++;
+}
+validate98.errors = vErrors;
+return errors === 0;
+}
+validate98.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -4027,7 +5101,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern42.test(data27)){
+if(!pattern43.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -4082,7 +5156,7 @@ errors = vErrors.length;
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern35.test(data31)){
+if(!pattern36.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -4123,6 +5197,12 @@ vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.error
 errors = vErrors.length;
 }
 }
+if(data.docker !== undefined){
+if(!(validate98(data.docker, {instancePath:instancePath+"/docker",parentData:data,parentDataProperty:"docker",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
 const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
@@ -4160,12 +5240,12 @@ return errors === 0;
 }
 validate20.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateTeam: Validator<TeamManifest> = validate99;
+export const validateTeam: Validator<TeamManifest> = validate109;
 
-function validate100(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate110(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate100.evaluated;
+const evaluated0 = validate110.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4237,22 +5317,22 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate100.errors = vErrors;
+validate110.errors = vErrors;
 return errors === 0;
 }
-validate100.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate110.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern52 = new RegExp("^[^\\u0000]{0,2000}$", "u");
-const schema109 = {"title":"Member","description":"A person, known by e-mail address, and the role in this team.","type":"object","additionalProperties":false,"required":["name","email"],"properties":{"name":{"description":"The name that people see.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,200}$","examples":["Ada Lovelace"]},"email":{"description":"The address that commits are made with.","type":"string","pattern":"^[^\\s@]{1,64}@[^\\s@]{1,255}$","examples":["ada@example.org"]},"role":{"description":"`user` reads; `admin` also mints node enrolments and access tokens; `owner` also changes membership policy.","enum":["owner","admin","user"],"default":"user","examples":["admin"]},"keys":{"description":"Public keys that sign the commits of this person.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PublicKey"},"examples":[[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample"}]]}},"examples":[{"name":"Ada Lovelace","email":"ada@example.org","role":"owner"}]};
-const schema110 = {"title":"Public key","description":"A public key; never a private one.","type":"object","additionalProperties":false,"required":["type","key"],"properties":{"type":{"description":"SSH in the form of authorized_keys, GPG armoured.","enum":["ssh","gpg"],"examples":["ssh"]},"key":{"description":"The key.","type":"string","pattern":"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$","examples":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"]}},"examples":[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"}]};
-const pattern53 = new RegExp("^[^\\u0000-\\u001f]{1,200}$", "u");
-const pattern54 = new RegExp("^[^\\s@]{1,64}@[^\\s@]{1,255}$", "u");
-const pattern55 = new RegExp("^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$", "u");
+const pattern68 = new RegExp("^[^\\u0000]{0,2000}$", "u");
+const schema118 = {"title":"Member","description":"A person, known by e-mail address, and the role in this team.","type":"object","additionalProperties":false,"required":["name","email"],"properties":{"name":{"description":"The name that people see.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,200}$","examples":["Ada Lovelace"]},"email":{"description":"The address that commits are made with.","type":"string","pattern":"^[^\\s@]{1,64}@[^\\s@]{1,255}$","examples":["ada@example.org"]},"role":{"description":"`user` reads; `admin` also mints node enrolments and access tokens; `owner` also changes membership policy.","enum":["owner","admin","user"],"default":"user","examples":["admin"]},"keys":{"description":"Public keys that sign the commits of this person.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PublicKey"},"examples":[[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample"}]]}},"examples":[{"name":"Ada Lovelace","email":"ada@example.org","role":"owner"}]};
+const schema119 = {"title":"Public key","description":"A public key; never a private one.","type":"object","additionalProperties":false,"required":["type","key"],"properties":{"type":{"description":"SSH in the form of authorized_keys, GPG armoured.","enum":["ssh","gpg"],"examples":["ssh"]},"key":{"description":"The key.","type":"string","pattern":"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$","examples":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"]}},"examples":[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"}]};
+const pattern69 = new RegExp("^[^\\u0000-\\u001f]{1,200}$", "u");
+const pattern70 = new RegExp("^[^\\s@]{1,64}@[^\\s@]{1,255}$", "u");
+const pattern71 = new RegExp("^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$", "u");
 
-function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate104.evaluated;
+const evaluated0 = validate114.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4295,7 +5375,7 @@ errors++;
 if(data.name !== undefined){
 let data0 = data.name;
 if(typeof data0 === "string"){
-if(!pattern53.test(data0)){
+if(!pattern69.test(data0)){
 const err3 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,200}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -4320,7 +5400,7 @@ errors++;
 if(data.email !== undefined){
 let data1 = data.email;
 if(typeof data1 === "string"){
-if(!pattern54.test(data1)){
+if(!pattern70.test(data1)){
 const err5 = {instancePath:instancePath+"/email",schemaPath:"#/properties/email/pattern",keyword:"pattern",params:{pattern: "^[^\\s@]{1,64}@[^\\s@]{1,255}$"},message:"must match pattern \""+"^[^\\s@]{1,64}@[^\\s@]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -4345,7 +5425,7 @@ errors++;
 if(data.role !== undefined){
 let data2 = data.role;
 if(!(((data2 === "owner") || (data2 === "admin")) || (data2 === "user"))){
-const err7 = {instancePath:instancePath+"/role",schemaPath:"#/properties/role/enum",keyword:"enum",params:{allowedValues: schema109.properties.role.enum},message:"must be equal to one of the allowed values"};
+const err7 = {instancePath:instancePath+"/role",schemaPath:"#/properties/role/enum",keyword:"enum",params:{allowedValues: schema118.properties.role.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -4407,7 +5487,7 @@ errors++;
 if(data4.type !== undefined){
 let data5 = data4.type;
 if(!((data5 === "ssh") || (data5 === "gpg"))){
-const err12 = {instancePath:instancePath+"/keys/" + i0+"/type",schemaPath:"#/$defs/PublicKey/properties/type/enum",keyword:"enum",params:{allowedValues: schema110.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err12 = {instancePath:instancePath+"/keys/" + i0+"/type",schemaPath:"#/$defs/PublicKey/properties/type/enum",keyword:"enum",params:{allowedValues: schema119.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -4420,7 +5500,7 @@ errors++;
 if(data4.key !== undefined){
 let data6 = data4.key;
 if(typeof data6 === "string"){
-if(!pattern55.test(data6)){
+if(!pattern71.test(data6)){
 const err13 = {instancePath:instancePath+"/keys/" + i0+"/key",schemaPath:"#/$defs/PublicKey/properties/key/pattern",keyword:"pattern",params:{pattern: "^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$"},message:"must match pattern \""+"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -4477,16 +5557,16 @@ vErrors.push(err17);
 }
 errors++;
 }
-validate104.errors = vErrors;
+validate114.errors = vErrors;
 return errors === 0;
 }
-validate104.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate114.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate103(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate113(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate103.evaluated;
+const evaluated0 = validate113.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4509,7 +5589,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern52.test(data0)){
+if(!pattern68.test(data0)){
 const err1 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -4546,8 +5626,8 @@ errors++;
 }
 const len0 = data1.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate104(data1[i0], {instancePath:instancePath+"/members/" + i0,parentData:data1,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+if(!(validate114(data1[i0], {instancePath:instancePath+"/members/" + i0,parentData:data1,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
@@ -4625,17 +5705,17 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate103.errors = vErrors;
+validate113.errors = vErrors;
 return errors === 0;
 }
-validate103.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate113.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate109(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/team.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate99.evaluated;
+const evaluated0 = validate109.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4720,14 +5800,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate100(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+if(!(validate110(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate103(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+if(!(validate113(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
 errors = vErrors.length;
 }
 }
@@ -4742,17 +5822,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate99.errors = vErrors;
+validate109.errors = vErrors;
 return errors === 0;
 }
-validate99.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate109.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateNode: Validator<NodeManifest> = validate107;
+export const validateNode: Validator<NodeManifest> = validate117;
 
-function validate108(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate118(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate108.evaluated;
+const evaluated0 = validate118.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4824,18 +5904,18 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate108.errors = vErrors;
+validate118.errors = vErrors;
 return errors === 0;
 }
-validate108.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate118.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema115 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]},"examples":[["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
-const pattern59 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
+const schema124 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]},"examples":[["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
+const pattern75 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
 
-function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate112.evaluated;
+const evaluated0 = validate122.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4846,7 +5926,7 @@ if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!pattern43.test(key0)){
+if(!pattern44.test(key0)){
 const err0 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f=]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f=]{1,253}$"+"\"",propertyName:key0};
 if(vErrors === null){
 vErrors = [err0];
@@ -4893,16 +5973,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate112.errors = vErrors;
+validate122.errors = vErrors;
 return errors === 0;
 }
-validate112.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate122.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate111(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate111.evaluated;
+const evaluated0 = validate121.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -4935,7 +6015,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern52.test(data0)){
+if(!pattern68.test(data0)){
 const err2 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -4960,7 +6040,7 @@ errors++;
 if(data.type !== undefined){
 let data1 = data.type;
 if(!((data1 === "docker") || (data1 === "kubernetes"))){
-const err4 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema115.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err4 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema124.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -4971,8 +6051,8 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate112(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate122(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
@@ -5003,7 +6083,7 @@ const len0 = data3.length;
 for(let i0=0; i0<len0; i0++){
 let data4 = data3[i0];
 if(typeof data4 === "string"){
-if(!pattern59.test(data4)){
+if(!pattern75.test(data4)){
 const err7 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/pattern",keyword:"pattern",params:{pattern: "^age1[02-9ac-hj-np-z]{58}$"},message:"must match pattern \""+"^age1[02-9ac-hj-np-z]{58}$"+"\""};
 if(vErrors === null){
 vErrors = [err7];
@@ -5048,17 +6128,17 @@ vErrors.push(err10);
 }
 errors++;
 }
-validate111.errors = vErrors;
+validate121.errors = vErrors;
 return errors === 0;
 }
-validate111.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate121.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate107(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate117(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/node.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate107.evaluated;
+const evaluated0 = validate117.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5143,14 +6223,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate108(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+if(!(validate118(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate111(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+if(!(validate121(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
 errors = vErrors.length;
 }
 }
@@ -5165,17 +6245,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate107.errors = vErrors;
+validate117.errors = vErrors;
 return errors === 0;
 }
-validate107.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate117.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateRegistry: Validator<RegistryManifest> = validate115;
+export const validateRegistry: Validator<RegistryManifest> = validate125;
 
-function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate116.evaluated;
+const evaluated0 = validate126.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5247,21 +6327,21 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate116.errors = vErrors;
+validate126.errors = vErrors;
 return errors === 0;
 }
-validate116.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate126.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema121 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
-const pattern62 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
-const pattern63 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
-const pattern64 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
-const pattern65 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
+const schema130 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
+const pattern78 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
+const pattern79 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
+const pattern80 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
+const pattern81 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
 
-function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate121.evaluated;
+const evaluated0 = validate131.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5308,16 +6388,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-validate121.errors = vErrors;
+validate131.errors = vErrors;
 return errors === 0;
 }
-validate121.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate131.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate120(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate130(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate120.evaluated;
+const evaluated0 = validate130.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5360,7 +6440,7 @@ errors++;
 if(data.username !== undefined){
 let data0 = data.username;
 if(typeof data0 === "string"){
-if(!pattern65.test(data0)){
+if(!pattern81.test(data0)){
 const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -5383,8 +6463,8 @@ errors++;
 }
 }
 if(data.password !== undefined){
-if(!(validate121(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate131(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
 errors = vErrors.length;
 }
 }
@@ -5399,16 +6479,16 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate120.errors = vErrors;
+validate130.errors = vErrors;
 return errors === 0;
 }
-validate120.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate130.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate119(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate129(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate119.evaluated;
+const evaluated0 = validate129.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5496,7 +6576,7 @@ errors++;
 if(data.description !== undefined){
 let data1 = data.description;
 if(typeof data1 === "string"){
-if(!pattern52.test(data1)){
+if(!pattern68.test(data1)){
 const err5 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -5521,7 +6601,7 @@ errors++;
 if(data.type !== undefined){
 let data2 = data.type;
 if(!((((((data2 === "v2") || (data2 === "github")) || (data2 === "gitlab")) || (data2 === "google")) || (data2 === "hub")) || (data2 === "unchecked"))){
-const err7 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema121.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err7 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema130.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -5534,7 +6614,7 @@ errors++;
 if(data.url !== undefined){
 let data3 = data.url;
 if(typeof data3 === "string"){
-if(!pattern62.test(data3)){
+if(!pattern78.test(data3)){
 const err8 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"},message:"must match pattern \""+"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -5559,7 +6639,7 @@ errors++;
 if(data.namespace !== undefined){
 let data4 = data.namespace;
 if(typeof data4 === "string"){
-if(!pattern63.test(data4)){
+if(!pattern79.test(data4)){
 const err10 = {instancePath:instancePath+"/namespace",schemaPath:"#/properties/namespace/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -5584,7 +6664,7 @@ errors++;
 if(data.organisation !== undefined){
 let data5 = data.organisation;
 if(typeof data5 === "string"){
-if(!pattern64.test(data5)){
+if(!pattern80.test(data5)){
 const err12 = {instancePath:instancePath+"/organisation",schemaPath:"#/properties/organisation/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -5607,8 +6687,8 @@ errors++;
 }
 }
 if(data.credentials !== undefined){
-if(!(validate120(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+if(!(validate130(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
 errors = vErrors.length;
 }
 }
@@ -5623,17 +6703,17 @@ vErrors.push(err14);
 }
 errors++;
 }
-validate119.errors = vErrors;
+validate129.errors = vErrors;
 return errors === 0;
 }
-validate119.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate129.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/registry.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate115.evaluated;
+const evaluated0 = validate125.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5718,14 +6798,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate116(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate126(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate119(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+if(!(validate129(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
 errors = vErrors.length;
 }
 }
@@ -5740,17 +6820,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate115.errors = vErrors;
+validate125.errors = vErrors;
 return errors === 0;
 }
-validate115.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate125.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateProduct: Validator<ProductManifest> = validate126;
+export const validateProduct: Validator<ProductManifest> = validate136;
 
-function validate127(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate127.evaluated;
+const evaluated0 = validate137.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5822,22 +6902,22 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate127.errors = vErrors;
+validate137.errors = vErrors;
 return errors === 0;
 }
-validate127.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate137.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema127 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
-const pattern68 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
-const pattern69 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
-const pattern70 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
-const pattern71 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
-const pattern72 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
+const schema136 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
+const pattern84 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
+const pattern85 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
+const pattern86 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
+const pattern87 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
+const pattern88 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
 
-function validate130(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate140(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate130.evaluated;
+const evaluated0 = validate140.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5940,7 +7020,7 @@ errors++;
 if(data.description !== undefined){
 let data3 = data.description;
 if(typeof data3 === "string"){
-if(!pattern52.test(data3)){
+if(!pattern68.test(data3)){
 const err6 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -5965,7 +7045,7 @@ errors++;
 if(data.type !== undefined){
 let data4 = data.type;
 if(!((data4 === "simple") || (data4 === "complex"))){
-const err8 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema127.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err8 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema136.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -5993,7 +7073,7 @@ errors++;
 if(data5.repository !== undefined){
 let data6 = data5.repository;
 if(typeof data6 === "string"){
-if(!pattern68.test(data6)){
+if(!pattern84.test(data6)){
 const err10 = {instancePath:instancePath+"/source/repository",schemaPath:"#/$defs/ProductSource/properties/repository/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f]{1,2048}$"},message:"must match pattern \""+"^[^\\s\\u0000-\\u001f]{1,2048}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -6018,7 +7098,7 @@ errors++;
 if(data5.path !== undefined){
 let data7 = data5.path;
 if(typeof data7 === "string"){
-if(!pattern69.test(data7)){
+if(!pattern85.test(data7)){
 const err12 = {instancePath:instancePath+"/source/path",schemaPath:"#/$defs/ProductSource/properties/path/pattern",keyword:"pattern",params:{pattern: "^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"},message:"must match pattern \""+"^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -6043,7 +7123,7 @@ errors++;
 if(data5.ref !== undefined){
 let data8 = data5.ref;
 if(typeof data8 === "string"){
-if(!pattern70.test(data8)){
+if(!pattern86.test(data8)){
 const err14 = {instancePath:instancePath+"/source/ref",schemaPath:"#/$defs/ProductSource/properties/ref/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err14];
@@ -6095,7 +7175,7 @@ errors++;
 if(data9.tags !== undefined){
 let data10 = data9.tags;
 if(typeof data10 === "string"){
-if(!pattern71.test(data10)){
+if(!pattern87.test(data10)){
 const err18 = {instancePath:instancePath+"/incremental/tags",schemaPath:"#/$defs/IncrementalVersions/properties/tags/pattern",keyword:"pattern",params:{pattern: "^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"},message:"must match pattern \""+"^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err18];
@@ -6171,7 +7251,7 @@ const len0 = data12.length;
 for(let i0=0; i0<len0; i0++){
 let data13 = data12[i0];
 if(typeof data13 === "string"){
-if(!pattern72.test(data13)){
+if(!pattern88.test(data13)){
 const err24 = {instancePath:instancePath+"/rolling/branches/" + i0,schemaPath:"#/$defs/RollingVersions/properties/branches/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s~^:\\\\]{1,255}$"},message:"must match pattern \""+"^[^\\s~^:\\\\]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -6228,17 +7308,17 @@ vErrors.push(err28);
 }
 errors++;
 }
-validate130.errors = vErrors;
+validate140.errors = vErrors;
 return errors === 0;
 }
-validate130.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate140.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/product.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate126.evaluated;
+const evaluated0 = validate136.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6323,14 +7403,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate127(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+if(!(validate137(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate130(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+if(!(validate140(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
 errors = vErrors.length;
 }
 }
@@ -6345,17 +7425,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate126.errors = vErrors;
+validate136.errors = vErrors;
 return errors === 0;
 }
-validate126.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate136.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateVersion: Validator<VersionManifest> = validate132;
+export const validateVersion: Validator<VersionManifest> = validate142;
 
-function validate133(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate133.evaluated;
+const evaluated0 = validate143.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6427,16 +7507,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate133.errors = vErrors;
+validate143.errors = vErrors;
 return errors === 0;
 }
-validate133.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate143.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate138(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate148(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate138.evaluated;
+const evaluated0 = validate148.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6834,7 +7914,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern42.test(data27)){
+if(!pattern43.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -6889,7 +7969,7 @@ errors = vErrors.length;
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern35.test(data31)){
+if(!pattern36.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -6930,6 +8010,12 @@ vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.error
 errors = vErrors.length;
 }
 }
+if(data.docker !== undefined){
+if(!(validate98(data.docker, {instancePath:instancePath+"/docker",parentData:data,parentDataProperty:"docker",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
 const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
@@ -6941,16 +8027,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate138.errors = vErrors;
+validate148.errors = vErrors;
 return errors === 0;
 }
-validate138.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate148.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate147(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate137.evaluated;
+const evaluated0 = validate147.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7018,7 +8104,7 @@ errors++;
 if(data.image !== undefined){
 let data1 = data.image;
 if(typeof data1 === "string"){
-if(!pattern19.test(data1)){
+if(!pattern20.test(data1)){
 const err5 = {instancePath:instancePath+"/image",schemaPath:"container-config.schema.json#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -7117,8 +8203,8 @@ errors++;
 }
 }
 if(data.config !== undefined){
-if(!(validate138(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+if(!(validate148(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
 errors = vErrors.length;
 }
 }
@@ -7133,16 +8219,16 @@ vErrors.push(err13);
 }
 errors++;
 }
-validate137.errors = vErrors;
+validate147.errors = vErrors;
 return errors === 0;
 }
-validate137.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate147.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate136.evaluated;
+const evaluated0 = validate146.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7175,7 +8261,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern52.test(data0)){
+if(!pattern68.test(data0)){
 const err2 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -7273,8 +8359,8 @@ errors++;
 }
 const len1 = data3.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate137(data3[i1], {instancePath:instancePath+"/images/" + i1,parentData:data3,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+if(!(validate147(data3[i1], {instancePath:instancePath+"/images/" + i1,parentData:data3,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
 errors = vErrors.length;
 }
 }
@@ -7301,17 +8387,17 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate136.errors = vErrors;
+validate146.errors = vErrors;
 return errors === 0;
 }
-validate136.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate146.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate142(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/version.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate132.evaluated;
+const evaluated0 = validate142.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7396,14 +8482,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate133(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+if(!(validate143(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate136(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+if(!(validate146(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -7418,17 +8504,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate132.errors = vErrors;
+validate142.errors = vErrors;
 return errors === 0;
 }
-validate132.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate142.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateConfigBundle: Validator<ConfigBundleManifest> = validate160;
+export const validateConfigBundle: Validator<ConfigBundleManifest> = validate171;
 
-function validate161(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate172(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate161.evaluated;
+const evaluated0 = validate172.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7500,16 +8586,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate161.errors = vErrors;
+validate172.errors = vErrors;
 return errors === 0;
 }
-validate161.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate172.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate165(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate176(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate165.evaluated;
+const evaluated0 = validate176.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7567,16 +8653,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate165.errors = vErrors;
+validate176.errors = vErrors;
 return errors === 0;
 }
-validate165.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate176.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate167(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate178(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate167.evaluated;
+const evaluated0 = validate178.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7627,16 +8713,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-validate167.errors = vErrors;
+validate178.errors = vErrors;
 return errors === 0;
 }
-validate167.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate178.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate170(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate181(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate170.evaluated;
+const evaluated0 = validate181.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8034,7 +9120,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern42.test(data27)){
+if(!pattern43.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -8089,7 +9175,7 @@ errors = vErrors.length;
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern35.test(data31)){
+if(!pattern36.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -8130,6 +9216,12 @@ vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.error
 errors = vErrors.length;
 }
 }
+if(data.docker !== undefined){
+if(!(validate98(data.docker, {instancePath:instancePath+"/docker",parentData:data,parentDataProperty:"docker",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
 const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
@@ -8141,16 +9233,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate170.errors = vErrors;
+validate181.errors = vErrors;
 return errors === 0;
 }
-validate170.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate181.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate164(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate175(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate164.evaluated;
+const evaluated0 = validate175.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8173,7 +9265,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern52.test(data0)){
+if(!pattern68.test(data0)){
 const err1 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -8196,20 +9288,20 @@ errors++;
 }
 }
 if(data.environment !== undefined){
-if(!(validate165(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+if(!(validate176(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
 errors = vErrors.length;
 }
 }
 if(data.secrets !== undefined){
-if(!(validate167(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+if(!(validate178(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
 errors = vErrors.length;
 }
 }
 if(data.config !== undefined){
-if(!(validate170(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+if(!(validate181(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
 errors = vErrors.length;
 }
 }
@@ -8224,17 +9316,17 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate164.errors = vErrors;
+validate175.errors = vErrors;
 return errors === 0;
 }
-validate164.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate175.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate160(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate171(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/config-bundle.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate160.evaluated;
+const evaluated0 = validate171.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8319,14 +9411,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate161(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+if(!(validate172(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate164(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+if(!(validate175(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
 errors = vErrors.length;
 }
 }
@@ -8341,17 +9433,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate160.errors = vErrors;
+validate171.errors = vErrors;
 return errors === 0;
 }
-validate160.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate171.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateDeployment: Validator<DeploymentManifest> = validate191;
+export const validateDeployment: Validator<DeploymentManifest> = validate203;
 
-function validate192(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate204(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate192.evaluated;
+const evaluated0 = validate204.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8423,18 +9515,18 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate192.errors = vErrors;
+validate204.errors = vErrors;
 return errors === 0;
 }
-validate192.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate204.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema161 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false}}},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
-const pattern97 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
+const schema170 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false}}},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
+const pattern113 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
 
-function validate196(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate208(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate196.evaluated;
+const evaluated0 = validate208.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8492,16 +9584,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate196.errors = vErrors;
+validate208.errors = vErrors;
 return errors === 0;
 }
-validate196.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate208.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate198(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate210(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate198.evaluated;
+const evaluated0 = validate210.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8552,16 +9644,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-validate198.errors = vErrors;
+validate210.errors = vErrors;
 return errors === 0;
 }
-validate198.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate210.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate201(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate213(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate201.evaluated;
+const evaluated0 = validate213.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8959,7 +10051,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern42.test(data27)){
+if(!pattern43.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -9014,7 +10106,7 @@ errors = vErrors.length;
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern35.test(data31)){
+if(!pattern36.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -9055,6 +10147,12 @@ vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.error
 errors = vErrors.length;
 }
 }
+if(data.docker !== undefined){
+if(!(validate98(data.docker, {instancePath:instancePath+"/docker",parentData:data,parentDataProperty:"docker",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
 const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
@@ -9066,16 +10164,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate201.errors = vErrors;
+validate213.errors = vErrors;
 return errors === 0;
 }
-validate201.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate213.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate222(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate235(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate222.evaluated;
+const evaluated0 = validate235.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9098,7 +10196,7 @@ errors++;
 if(data.attempt !== undefined){
 let data0 = data.attempt;
 if(typeof data0 === "string"){
-if(!pattern35.test(data0)){
+if(!pattern36.test(data0)){
 const err1 = {instancePath:instancePath+"/attempt",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -9123,7 +10221,7 @@ errors++;
 if(data.pull !== undefined){
 let data1 = data.pull;
 if(typeof data1 === "string"){
-if(!pattern35.test(data1)){
+if(!pattern36.test(data1)){
 const err3 = {instancePath:instancePath+"/pull",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -9148,7 +10246,7 @@ errors++;
 if(data.health !== undefined){
 let data2 = data.health;
 if(typeof data2 === "string"){
-if(!pattern35.test(data2)){
+if(!pattern36.test(data2)){
 const err5 = {instancePath:instancePath+"/health",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -9181,16 +10279,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate222.errors = vErrors;
+validate235.errors = vErrors;
 return errors === 0;
 }
-validate222.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate235.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate195(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate207(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate195.evaluated;
+const evaluated0 = validate207.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9229,7 +10327,7 @@ vErrors.push(err2);
 errors++;
 }
 for(const key0 in data){
-if(!(func1.call(schema161.properties, key0))){
+if(!(func1.call(schema170.properties, key0))){
 const err3 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err3];
@@ -9243,7 +10341,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern52.test(data0)){
+if(!pattern68.test(data0)){
 const err4 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -9293,7 +10391,7 @@ errors++;
 if(data.version !== undefined){
 let data2 = data.version;
 if(typeof data2 === "string"){
-if(!pattern97.test(data2)){
+if(!pattern113.test(data2)){
 const err8 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"},message:"must match pattern \""+"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -9318,7 +10416,7 @@ errors++;
 if(data.branch !== undefined){
 let data3 = data.branch;
 if(typeof data3 === "string"){
-if(!pattern70.test(data3)){
+if(!pattern86.test(data3)){
 const err10 = {instancePath:instancePath+"/branch",schemaPath:"#/properties/branch/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -9391,20 +10489,20 @@ errors++;
 }
 }
 if(data.environment !== undefined){
-if(!(validate196(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+if(!(validate208(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
 errors = vErrors.length;
 }
 }
 if(data.secrets !== undefined){
-if(!(validate198(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+if(!(validate210(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
 errors = vErrors.length;
 }
 }
 if(data.config !== undefined){
-if(!(validate201(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+if(!(validate213(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
 errors = vErrors.length;
 }
 }
@@ -9448,8 +10546,8 @@ errors++;
 }
 }
 for(const key2 in data9){
-if(!(validate201(data9[key2], {instancePath:instancePath+"/images/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data9,parentDataProperty:key2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+if(!(validate213(data9[key2], {instancePath:instancePath+"/images/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data9,parentDataProperty:key2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
 errors = vErrors.length;
 }
 }
@@ -9617,8 +10715,8 @@ errors++;
 }
 }
 if(data.timeouts !== undefined){
-if(!(validate222(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+if(!(validate235(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
 errors = vErrors.length;
 }
 }
@@ -9682,17 +10780,17 @@ vErrors.push(err36);
 }
 errors++;
 }
-validate195.errors = vErrors;
+validate207.errors = vErrors;
 return errors === 0;
 }
-validate195.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate207.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate191(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate203(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/deployment.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate191.evaluated;
+const evaluated0 = validate203.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9777,14 +10875,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate192(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+if(!(validate204(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate195(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+if(!(validate207(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
 errors = vErrors.length;
 }
 }
@@ -9799,17 +10897,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate191.errors = vErrors;
+validate203.errors = vErrors;
 return errors === 0;
 }
-validate191.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate203.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateNotification: Validator<NotificationManifest> = validate225;
+export const validateNotification: Validator<NotificationManifest> = validate238;
 
-function validate226(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate239(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate226.evaluated;
+const evaluated0 = validate239.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9881,17 +10979,17 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate226.errors = vErrors;
+validate239.errors = vErrors;
 return errors === 0;
 }
-validate226.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate239.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema184 = {"title":"Notification specification","description":"A channel that hears of events of the team.","type":"object","additionalProperties":false,"required":["channel","urlFrom"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"channel":{"description":"The form of the messages.","enum":["webhook","slack","discord","teams","mattermost","rocket-chat"],"examples":["slack"]},"urlFrom":{"description":"The name of a notification URL in the controller configuration. Such URLs are secrets, so they are never in Git.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["acme-chat"]},"events":{"description":"The events that it wants. Default: failures, problems and unreachable nodes.","type":"array","minItems":1,"maxItems":100,"items":{"description":"An event.","enum":["deployment-started","deployment-succeeded","deployment-failed","deployment-removed","rolled-back","drifted","healed","problem","node-connected","node-unreachable","tag-moved"],"examples":["deployment-failed"]},"default":["deployment-failed","problem","node-unreachable"],"examples":[["deployment-failed","drifted"]]},"deployments":{"description":"Only events of these deployments. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["shop-production"]]},"nodes":{"description":"Only events of these nodes. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["harbor"]]}},"examples":[{"channel":"slack","urlFrom":"acme-chat","events":["deployment-succeeded","deployment-failed"]}]};
+const schema193 = {"title":"Notification specification","description":"A channel that hears of events of the team.","type":"object","additionalProperties":false,"required":["channel","urlFrom"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"channel":{"description":"The form of the messages.","enum":["webhook","slack","discord","teams","mattermost","rocket-chat"],"examples":["slack"]},"urlFrom":{"description":"The name of a notification URL in the controller configuration. Such URLs are secrets, so they are never in Git.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["acme-chat"]},"events":{"description":"The events that it wants. Default: failures, problems and unreachable nodes.","type":"array","minItems":1,"maxItems":100,"items":{"description":"An event.","enum":["deployment-started","deployment-succeeded","deployment-failed","deployment-removed","rolled-back","drifted","healed","problem","node-connected","node-unreachable","tag-moved"],"examples":["deployment-failed"]},"default":["deployment-failed","problem","node-unreachable"],"examples":[["deployment-failed","drifted"]]},"deployments":{"description":"Only events of these deployments. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["shop-production"]]},"nodes":{"description":"Only events of these nodes. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["harbor"]]}},"examples":[{"channel":"slack","urlFrom":"acme-chat","events":["deployment-succeeded","deployment-failed"]}]};
 
-function validate229(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate242(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate229.evaluated;
+const evaluated0 = validate242.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9934,7 +11032,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern52.test(data0)){
+if(!pattern68.test(data0)){
 const err3 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -9959,7 +11057,7 @@ errors++;
 if(data.channel !== undefined){
 let data1 = data.channel;
 if(!((((((data1 === "webhook") || (data1 === "slack")) || (data1 === "discord")) || (data1 === "teams")) || (data1 === "mattermost")) || (data1 === "rocket-chat"))){
-const err5 = {instancePath:instancePath+"/channel",schemaPath:"#/properties/channel/enum",keyword:"enum",params:{allowedValues: schema184.properties.channel.enum},message:"must be equal to one of the allowed values"};
+const err5 = {instancePath:instancePath+"/channel",schemaPath:"#/properties/channel/enum",keyword:"enum",params:{allowedValues: schema193.properties.channel.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -10021,7 +11119,7 @@ const len0 = data3.length;
 for(let i0=0; i0<len0; i0++){
 let data4 = data3[i0];
 if(!(((((((((((data4 === "deployment-started") || (data4 === "deployment-succeeded")) || (data4 === "deployment-failed")) || (data4 === "deployment-removed")) || (data4 === "rolled-back")) || (data4 === "drifted")) || (data4 === "healed")) || (data4 === "problem")) || (data4 === "node-connected")) || (data4 === "node-unreachable")) || (data4 === "tag-moved"))){
-const err10 = {instancePath:instancePath+"/events/" + i0,schemaPath:"#/properties/events/items/enum",keyword:"enum",params:{allowedValues: schema184.properties.events.items.enum},message:"must be equal to one of the allowed values"};
+const err10 = {instancePath:instancePath+"/events/" + i0,schemaPath:"#/properties/events/items/enum",keyword:"enum",params:{allowedValues: schema193.properties.events.items.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -10156,17 +11254,17 @@ vErrors.push(err20);
 }
 errors++;
 }
-validate229.errors = vErrors;
+validate242.errors = vErrors;
 return errors === 0;
 }
-validate229.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate242.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate225(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate238(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/notification.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate225.evaluated;
+const evaluated0 = validate238.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10251,14 +11349,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate226(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+if(!(validate239(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate229(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+if(!(validate242(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
 errors = vErrors.length;
 }
 }
@@ -10273,22 +11371,22 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate225.errors = vErrors;
+validate238.errors = vErrors;
 return errors === 0;
 }
-validate225.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate238.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateTargetSpec: Validator<TargetSpec> = validate231;
-const schema189 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
-const pattern119 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
-const pattern122 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
-const schema194 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
-const pattern129 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+export const validateTargetSpec: Validator<TargetSpec> = validate244;
+const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
+const pattern135 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
+const pattern138 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
+const schema203 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
+const pattern145 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
 
-function validate234(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate247(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate234.evaluated;
+const evaluated0 = validate247.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10686,7 +11784,7 @@ const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
 let data27 = data26[i4];
 if(typeof data27 === "string"){
-if(!pattern42.test(data27)){
+if(!pattern43.test(data27)){
 const err24 = {instancePath:instancePath+"/networks/" + i4,schemaPath:"#/properties/networks/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -10741,7 +11839,7 @@ errors = vErrors.length;
 if(data.stopGrace !== undefined){
 let data31 = data.stopGrace;
 if(typeof data31 === "string"){
-if(!pattern35.test(data31)){
+if(!pattern36.test(data31)){
 const err27 = {instancePath:instancePath+"/stopGrace",schemaPath:"#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -10782,6 +11880,12 @@ vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.error
 errors = vErrors.length;
 }
 }
+if(data.docker !== undefined){
+if(!(validate98(data.docker, {instancePath:instancePath+"/docker",parentData:data,parentDataProperty:"docker",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
 const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
@@ -10793,16 +11897,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate234.errors = vErrors;
+validate247.errors = vErrors;
 return errors === 0;
 }
-validate234.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate247.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate233(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate246(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate233.evaluated;
+const evaluated0 = validate246.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10900,7 +12004,7 @@ errors++;
 if(data.image !== undefined){
 let data1 = data.image;
 if(typeof data1 === "string"){
-if(!pattern19.test(data1)){
+if(!pattern20.test(data1)){
 const err8 = {instancePath:instancePath+"/image",schemaPath:"container-config.schema.json#/$defs/Image/pattern",keyword:"pattern",params:{pattern: "^[^\\s]{1,512}$"},message:"must match pattern \""+"^[^\\s]{1,512}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -10950,7 +12054,7 @@ errors++;
 if(data.digest !== undefined){
 let data3 = data.digest;
 if(typeof data3 === "string"){
-if(!pattern129.test(data3)){
+if(!pattern145.test(data3)){
 const err12 = {instancePath:instancePath+"/digest",schemaPath:"#/properties/digest/pattern",keyword:"pattern",params:{pattern: "^sha256:[0-9a-f]{64}$"},message:"must match pattern \""+"^sha256:[0-9a-f]{64}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -11024,15 +12128,15 @@ errors++;
 }
 }
 if(data.config !== undefined){
-if(!(validate234(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+if(!(validate247(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
 errors = vErrors.length;
 }
 }
 if(data.strategy !== undefined){
 let data7 = data.strategy;
 if(!((data7 === "start-first") || (data7 === "recreate"))){
-const err18 = {instancePath:instancePath+"/strategy",schemaPath:"#/properties/strategy/enum",keyword:"enum",params:{allowedValues: schema194.properties.strategy.enum},message:"must be equal to one of the allowed values"};
+const err18 = {instancePath:instancePath+"/strategy",schemaPath:"#/properties/strategy/enum",keyword:"enum",params:{allowedValues: schema203.properties.strategy.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -11053,16 +12157,16 @@ vErrors.push(err19);
 }
 errors++;
 }
-validate233.errors = vErrors;
+validate246.errors = vErrors;
 return errors === 0;
 }
-validate233.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate246.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate255(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate269(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate255.evaluated;
+const evaluated0 = validate269.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11115,7 +12219,7 @@ errors++;
 if(data.attempt !== undefined){
 let data0 = data.attempt;
 if(typeof data0 === "string"){
-if(!pattern35.test(data0)){
+if(!pattern36.test(data0)){
 const err4 = {instancePath:instancePath+"/attempt",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -11140,7 +12244,7 @@ errors++;
 if(data.pull !== undefined){
 let data1 = data.pull;
 if(typeof data1 === "string"){
-if(!pattern35.test(data1)){
+if(!pattern36.test(data1)){
 const err6 = {instancePath:instancePath+"/pull",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -11165,7 +12269,7 @@ errors++;
 if(data.health !== undefined){
 let data2 = data.health;
 if(typeof data2 === "string"){
-if(!pattern35.test(data2)){
+if(!pattern36.test(data2)){
 const err8 = {instancePath:instancePath+"/health",schemaPath:"container-config.schema.json#/$defs/Duration/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,9}(ms|s|m|h)$"},message:"must match pattern \""+"^[0-9]{1,9}(ms|s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -11198,16 +12302,16 @@ vErrors.push(err10);
 }
 errors++;
 }
-validate255.errors = vErrors;
+validate269.errors = vErrors;
 return errors === 0;
 }
-validate255.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate269.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate232(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate245(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate232.evaluated;
+const evaluated0 = validate245.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11326,7 +12430,7 @@ vErrors.push(err10);
 errors++;
 }
 for(const key0 in data){
-if(!(func1.call(schema189.properties, key0))){
+if(!(func1.call(schema198.properties, key0))){
 const err11 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err11];
@@ -11352,7 +12456,7 @@ errors++;
 if(data.team !== undefined){
 let data1 = data.team;
 if(typeof data1 === "string"){
-if(!pattern119.test(data1)){
+if(!pattern135.test(data1)){
 const err13 = {instancePath:instancePath+"/team",schemaPath:"#/properties/team/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,253}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -11427,7 +12531,7 @@ errors++;
 if(data.version !== undefined){
 let data4 = data.version;
 if(typeof data4 === "string"){
-if(!pattern122.test(data4)){
+if(!pattern138.test(data4)){
 const err19 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
@@ -11452,7 +12556,7 @@ errors++;
 if(data.versionKind !== undefined){
 let data5 = data.versionKind;
 if(!((data5 === "rolling") || (data5 === "incremental"))){
-const err21 = {instancePath:instancePath+"/versionKind",schemaPath:"#/properties/versionKind/enum",keyword:"enum",params:{allowedValues: schema189.properties.versionKind.enum},message:"must be equal to one of the allowed values"};
+const err21 = {instancePath:instancePath+"/versionKind",schemaPath:"#/properties/versionKind/enum",keyword:"enum",params:{allowedValues: schema198.properties.versionKind.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -11515,7 +12619,7 @@ errors++;
 if(data.networkName !== undefined){
 let data8 = data.networkName;
 if(typeof data8 === "string"){
-if(!pattern42.test(data8)){
+if(!pattern43.test(data8)){
 const err26 = {instancePath:instancePath+"/networkName",schemaPath:"#/properties/networkName/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err26];
@@ -11562,8 +12666,8 @@ errors++;
 }
 const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate233(data9[i0], {instancePath:instancePath+"/images/" + i0,parentData:data9,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+if(!(validate246(data9[i0], {instancePath:instancePath+"/images/" + i0,parentData:data9,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
 errors = vErrors.length;
 }
 }
@@ -11580,8 +12684,8 @@ errors++;
 }
 }
 if(data.timeouts !== undefined){
-if(!(validate255(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+if(!(validate269(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
 errors = vErrors.length;
 }
 }
@@ -11608,28 +12712,28 @@ vErrors.push(err32);
 }
 errors++;
 }
-validate232.errors = vErrors;
+validate245.errors = vErrors;
 return errors === 0;
 }
-validate232.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate245.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate231(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate244(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/target-spec.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate231.evaluated;
+const evaluated0 = validate244.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
 if(evaluated0.dynamicItems){
 evaluated0.items = undefined;
 }
-if(!(validate232(data, {instancePath,parentData,parentDataProperty,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+if(!(validate245(data, {instancePath,parentData,parentDataProperty,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
 errors = vErrors.length;
 }
-validate231.errors = vErrors;
+validate244.errors = vErrors;
 return errors === 0;
 }
-validate231.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate244.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
