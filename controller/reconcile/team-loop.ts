@@ -71,7 +71,7 @@ export class TeamLoop {
   /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { pool, team, holder, log, poll } = this.#options;
-    const schedule = cron(poll, () => this.pollSoon(), { noOverlap: true });
+    const schedule = cron(poll, () => this.pollSoon(), { noOverlap: true, logger: cronLog(log) });
     signal.addEventListener('abort', () => void schedule.destroy(), { once: true });
     while (!signal.aborted) {
       try {
@@ -199,4 +199,10 @@ function withDependents(names: ReadonlySet<string>, reading: Reading): Set<strin
   const all = new Set(names);
   for (const name of names) for (const dependent of reading.dependents.get(name) ?? []) all.add(dependent);
   return all;
+}
+
+/** node-cron would write to the console; a tick that came late is no more than a note, since the next one is due. */
+function cronLog(log: Logger): { info(text: string): void; warn(text: string): void; error(text: string | Error): void; debug(text: string | Error): void } {
+  const note = (text: string | Error): void => log.debug({ schedule: String(text) }, 'the poll schedule');
+  return { info: note, warn: note, error: (text) => log.warn({ schedule: String(text) }, 'the poll schedule'), debug: note };
 }

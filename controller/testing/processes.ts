@@ -12,11 +12,14 @@ export class Killable {
   readonly #args: readonly string[];
   readonly #directory: string;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #nodeArgs: readonly string[];
   #child: ChildProcess | undefined;
   #output = '';
 
-  constructor(args: readonly string[], directory: string, env: Readonly<Record<string, string>>) {
+  /** `nodeArgs` go to Node.js itself. */
+  constructor(args: readonly string[], directory: string, env: Readonly<Record<string, string>>, nodeArgs: readonly string[] = []) {
     this.#args = args;
+    this.#nodeArgs = nodeArgs;
     this.#directory = directory;
     this.#env = env;
   }
@@ -34,7 +37,7 @@ export class Killable {
     // Only what is said here: a TAGBOAT_ variable of the caller must not configure the process.
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TAGBOAT_')));
     const tsx = import.meta.resolve('tsx');
-    this.#child = spawn(process.execPath, ['--import', tsx, join(packageRoot(), 'controller/cli/tagboat.ts'), ...this.#args], {
+    this.#child = spawn(process.execPath, ['--import', tsx, ...this.#nodeArgs, join(packageRoot(), 'controller/cli/tagboat.ts'), ...this.#args], {
       cwd: this.#directory,
       env: { ...inherited, ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe'],
