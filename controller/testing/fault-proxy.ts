@@ -2,11 +2,16 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 
+/** `up`: from who dials (the agent) to the controller; `down`: back. */
+export type Direction = 'up' | 'down';
+
 export interface FaultProxy {
   readonly port: number;
   /** Ends every connection and refuses new ones until `mend`. */
   cut(): void;
   mend(): void;
+  /** Lets nothing more through in one direction, open connections included, which stay up; until `mend` or `cut`. */
+  hold(direction: Direction): void;
   /** New connections go to another port; open ones stay. */
   point(targetPort: number): void;
   close(): Promise<void>;
@@ -14,6 +19,7 @@ export interface FaultProxy {
 
 export async function faultProxy(firstTarget: number): Promise<FaultProxy> {
   const open = new Set<Socket>();
+  const lines = new Set<{ readonly client: Socket; readonly target: Socket }>();
   let isCut = false;
   let targetPort = firstTarget;
   const server = createServer((client) => {
@@ -28,6 +34,9 @@ export async function faultProxy(firstTarget: number): Promise<FaultProxy> {
       });
     }
     client.pipe(target).pipe(client);
+    const line = { client, target };
+    lines.add(line);
+    client.on('close', () => lines.delete(line));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const destroyAll = (): void => {
@@ -39,7 +48,16 @@ export async function faultProxy(firstTarget: number): Promise<FaultProxy> {
       isCut = true;
       destroyAll();
     },
-    mend: () => void (isCut = false),
+    mend: () => {
+      isCut = false;
+      for (const { client, target } of lines) client.pipe(target).pipe(client);
+    },
+    hold: (direction) => {
+      for (const { client, target } of lines) {
+        if (direction === 'up') client.unpipe(target).pause();
+        else target.unpipe(client).pause();
+      }
+    },
     point: (port) => void (targetPort = port),
     close: async () => {
       destroyAll();

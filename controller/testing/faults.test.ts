@@ -1,8 +1,8 @@
-// @timeout 600
+// @timeout 900
 // @serial
 // @own-server
 /** What fails, and what must come of it: controller and agent are processes that are killed, on a real Docker engine. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -169,13 +169,58 @@ if (found !== null) {
     }
   });
 
-  // Twenty seconds, not a minute: longer than a lease, short enough for each run.
-  test('lineCut: 20 s in the middle of an attempt', async () => {
+  const journalHolds = (): boolean => readdirSync(join(home, 'agent/journal/attempts')).some((name) => (JSON.parse(readFileSync(join(home, 'agent/journal/attempts', name), 'utf8')) as { result: unknown }).result !== null);
+
+  test('controllerKilled: after it began an attempt, before the agent heard of it', async () => {
+    await settle();
+    proxy.hold('down');
+    const { commit, tag } = await push();
+    await reached(commit, 'running');
+    await first.process.kill();
+    proxy.cut();
+    proxy.mend();
+    first.process.start();
+    await ended(commit, 'succeeded', tag);
+  });
+
+  test('controllerKilled: the result is with the agent and was never heard', async () => {
+    await settle();
+    const { commit, tag } = await push();
+    await reached(commit, 'running');
+    proxy.hold('up');
+    await until('the result in the journal', journalHolds);
+    assert.is((await attemptsOf(commit))[0]!.state, 'running', 'nobody has heard it');
+    await first.process.kill();
+    proxy.cut();
+    proxy.mend();
+    first.process.start();
+    await ended(commit, 'succeeded', tag);
+  });
+
+  for (const victim of ['controller', 'agent'] as const) {
+    test(`${victim}Killed: the result is stored and its acknowledgement was lost`, async () => {
+      await settle();
+      const { commit, tag } = await push();
+      await reached(commit, '1');
+      proxy.hold('down');
+      await until('the stored result', async () => (await attemptsOf(commit))[0]?.state === 'done');
+      assert.ok(journalHolds(), 'the agent still has it to say');
+      const killed = victim === 'agent' ? agent : first.process;
+      await killed.kill();
+      proxy.cut();
+      proxy.mend();
+      killed.start();
+      await until('the acknowledgement of the result that came twice', () => !journalHolds());
+      await ended(commit, 'succeeded', tag);
+    });
+  }
+
+  test('lineCut: for a minute in the middle of an attempt', async () => {
     await settle();
     const { commit, tag } = await push();
     await reached(commit, '1');
     proxy.cut();
-    await sleep(20_000);
+    await sleep(60_000);
     proxy.mend();
     const since = performance.now();
     await ended(commit, 'succeeded', tag);

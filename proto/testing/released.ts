@@ -16,8 +16,8 @@ const program = (name: string): string => join(root, 'node_modules', '.bin', nam
 /** Newest last. */
 export const RELEASES: readonly string[] = readdirSync(join(root, 'proto', 'released')).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 
-/** The descriptor set (google.protobuf.FileDescriptorSet, binary) of a release, or of the present one. */
-export function descriptors(release: string | 'present', into: string): Buffer {
+/** The descriptor set (google.protobuf.FileDescriptorSet, binary) of a release, or of `present`: today's. */
+export function descriptors(release: string, into: string): Buffer {
   const [path, file] = release === 'present' ? [join(root, 'proto'), 'agent/v1/agent.proto'] : [join(root, 'proto', 'released', release), 'agent.proto'];
   const output = join(into, `${release}.binpb`);
   execFileSync(program('protoc'), [`--descriptor_set_out=${output}`, `--proto_path=${path}`, file], { timeout: 60_000 });
