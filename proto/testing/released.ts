@@ -25,7 +25,7 @@ export function descriptors(release: string, into: string): Buffer {
 }
 
 /** A schema of a release, parsed. */
-export function releasedSchema(release: string, stem: 'target-spec' | 'container-config'): object {
+function releasedSchema(release: string, stem: 'target-spec' | 'container-config'): object {
   return JSON.parse(readFileSync(join(root, 'proto', 'released', release, `${stem}.schema.json`), 'utf8')) as object;
 }
 
