@@ -2,7 +2,7 @@
  * The controller's configuration: one YAML file, the environment over it, secrets from files (SPEC §5).
  *
  * Who lives here: config-document (YAML and places), config-environment (variables by path), config-schema (the check
- * against schemas/controller-config.schema.json), and config-source (files and variables that values
+ * against schemas/controller-config.schema.json), config-reviews (the Git host of a team), and config-source (files and variables that values
  * point at), and this file, which makes frozen values of it. Nothing else reads the
  * environment for settings.
  */
@@ -16,6 +16,8 @@ import { checkConfig, configSchema } from './config-schema.ts';
 import { ConfigSource } from './config-source.ts';
 import type { ConfigPath, RawSecret } from './config-source.ts';
 import { readCaFile } from './config-ca.ts';
+import { completeReviews } from './config-reviews.ts';
+import type { RawReviews, ReviewConfig } from './config-reviews.ts';
 import { TagboatError } from './errors.ts';
 import { parseRemote, type Credentials } from './git/remote.ts';
 import { sshFaults } from './git/ssh-key.ts';
@@ -29,12 +31,6 @@ export interface Listener {
   readonly port: number;
 }
 
-export interface ReviewProvider {
-  readonly type: 'github' | 'gitlab' | 'gitea' | 'bitbucket';
-  readonly url: string | null;
-  readonly token: Secret | null;
-}
-
 export interface TeamConfig {
   readonly name: string;
   /** Without credentials. */
@@ -46,7 +42,7 @@ export interface TeamConfig {
   readonly poll: string;
   readonly credentials: Credentials | null;
   readonly webhookSecret: Secret | null;
-  readonly reviewProvider: ReviewProvider | null;
+  readonly reviews: ReviewConfig;
 }
 
 export interface ControllerConfig {
@@ -146,7 +142,7 @@ interface RawTeam {
   readonly poll: string;
   readonly credentials?: RawCredentials;
   readonly webhookSecret?: RawSecret;
-  readonly reviewProvider?: { readonly type: ReviewProvider['type']; readonly url?: string; readonly token?: RawSecret };
+  readonly reviews: RawReviews;
 }
 
 interface RawCredentials {
@@ -197,7 +193,7 @@ function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamC
   if (raw.poll.trim().split(/\s+/).length !== 6 || !validCron(raw.poll)) {
     source.fault([...at, 'poll'], 'poll is no cron expression with seconds; for example */10 * * * * *');
   }
-  const { credentials, reviewProvider } = raw;
+  const { credentials } = raw;
   const secret = (value: RawSecret | undefined, ...steps: readonly string[]): Secret | null => (value === undefined ? null : source.secret(value, [...at, ...steps]));
   return {
     name: raw.name,
@@ -207,7 +203,7 @@ function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamC
     poll: raw.poll,
     credentials: credentials === undefined ? null : completeCredentials(credentials, raw.repository, [...at, 'credentials'], source),
     webhookSecret: secret(raw.webhookSecret, 'webhookSecret'),
-    reviewProvider: reviewProvider === undefined ? null : { type: reviewProvider.type, url: reviewProvider.url ?? null, token: secret(reviewProvider.token, 'reviewProvider', 'token') },
+    reviews: completeReviews(raw.reviews, raw.repository, [...at, 'reviews'], source),
   };
 }
 

@@ -22,6 +22,8 @@ import { createMetrics } from './metrics.ts';
 import { packageVersion } from './package-root.ts';
 import { NodeSessions } from './reconcile/node-sessions.ts';
 import { RepositoryReader } from './reconcile/read-repository.ts';
+import { REQUEST_PREFIXES, selectRequests } from './reconcile/reviews/requests.ts';
+import { ReviewLoop } from './reconcile/reviews/review-loop.ts';
 import { runSweepLoop } from './reconcile/sweep-loop.ts';
 import { TeamLoop } from './reconcile/team-loop.ts';
 import { appendAudit } from './store/audit.ts';
@@ -203,6 +205,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
   };
   const mirror = await Mirror.open({ directory: join(config.dataDirectory, 'mirrors', team.name), remote, onRequest });
   undo.push(() => mirror.close());
+  const settings = { branch: team.branch, ...team.reviews };
   const cache = new ParseCache();
   let counted = cache.statistics;
   const reader = new RepositoryReader({
@@ -213,9 +216,11 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     mirror,
     cache,
     onRequest,
+    beside: { prefixes: settings.limit === 0 ? [] : REQUEST_PREFIXES, keep: (refs) => selectRequests(refs, settings).requests.map(({ gitRef, head }) => ({ ref: gitRef, oid: head })) },
     frozen: () => loadFrozenVersions(pool, team.name),
     owners: () => loadOwners(pool, team.name),
   });
+  const reviews = settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings });
   return new TeamLoop({
     team: team.name,
     poll: team.poll,
@@ -223,6 +228,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     holder,
     log,
     reader,
+    ...(reviews && { reviews }),
     onPoll: (result) => {
       metrics.polls.inc({ team: team.name, result });
       const now = cache.statistics;

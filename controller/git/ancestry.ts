@@ -41,12 +41,12 @@ export async function sparseAncestors(parentsOf: ParentsOf, tip: string, limit: 
   return chosen;
 }
 
-/** Proper ancestors, one generation at a time, each commit once. */
-async function* ancestors(parentsOf: ParentsOf, commit: string): AsyncGenerator<string[]> {
+/** Proper ancestors, one generation at a time, each commit once; `further` says whose parents are looked at. */
+async function* ancestors(parentsOf: ParentsOf, commit: string, further: (oid: string) => boolean = () => true): AsyncGenerator<string[]> {
   const seen = new Set([commit]);
   for (let generation = [commit]; generation.length > 0; ) {
     const next: string[] = [];
-    for (const oid of generation) {
+    for (const oid of generation.filter(further)) {
       for (const parent of await parentsOf(oid)) {
         if (seen.has(parent)) continue;
         seen.add(parent);
@@ -56,4 +56,44 @@ async function* ancestors(parentsOf: ParentsOf, commit: string): AsyncGenerator<
     if (next.length > 0) yield next;
     generation = next;
   }
+}
+
+/** `tip` and all its ancestors. `before`: the answer for an older tip, which spares the walk if `tip` builds on it. */
+export async function lineOf(parentsOf: ParentsOf, tip: string, before?: Line): Promise<Line> {
+  const found: string[] = [tip];
+  const seen = new Set(found);
+  let builds = before === undefined || before.tip === tip;
+  for (let at = 0; at < found.length; at += 1) {
+    for (const parent of await parentsOf(found[at]!)) {
+      if (parent === before?.tip) builds = true;
+      if (seen.has(parent) || before?.commits.has(parent) === true) continue;
+      seen.add(parent);
+      found.push(parent);
+    }
+  }
+  if (!builds) return await lineOf(parentsOf, tip);
+  return { tip, commits: new Set([...(before?.commits ?? []), ...found]) };
+}
+
+export interface Line {
+  readonly tip: string;
+  /** With the tip. */
+  readonly commits: ReadonlySet<string>;
+}
+
+/**
+ * Where `commit` left the line: their common ancestors that are not ancestors of other common ones, in the order met. More
+ * than one after criss-cross merges, none for unrelated histories. Walks only what is not on the line.
+ */
+export async function meetingPoints(parentsOf: ParentsOf, commit: string, line: Line): Promise<string[]> {
+  if (line.commits.has(commit)) return [commit];
+  const points: string[] = [];
+  for await (const generation of ancestors(parentsOf, commit, (oid) => !line.commits.has(oid))) points.push(...generation.filter((oid) => line.commits.has(oid)));
+  const best: string[] = [];
+  for (const point of points) {
+    let older = false;
+    for (const other of points) older ||= other !== point && (await isAncestor(parentsOf, point, other));
+    if (!older) best.push(point);
+  }
+  return best;
 }

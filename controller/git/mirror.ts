@@ -4,7 +4,7 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { TagboatError } from '../errors.ts';
-import { isAncestor, nearestTaggedAncestors, sparseAncestors } from './ancestry.ts';
+import { isAncestor, lineOf, meetingPoints, nearestTaggedAncestors, sparseAncestors, type Line } from './ancestry.ts';
 import { fetchPack } from './fetch-pack.ts';
 import { mergePacks } from './merge-packs.ts';
 import { makeCurrent, newStore, openCurrent } from './mirror-directory.ts';
@@ -56,6 +56,8 @@ const DEFAULTS = { maxFetchBytes: 268_435_456, maxBlobBytes: 8_388_608, maxPacks
 const MAX_HAVES = 256;
 const HAVES_PER_REF = 16;
 const MAX_REMEMBERED_COMMITS = 500_000;
+/** Marks the names of what was fetched beside the watched refs, so that it never takes the place of one. */
+const BESIDE = 'refs/tagboat/beside/';
 /** Growth that never makes a mirror anew. */
 const FREE_GROWTH_BYTES = 33_554_432;
 
@@ -128,6 +130,18 @@ export class Mirror implements ObjectSource {
     });
   }
 
+  /**
+   * Fetches commits of others (requests to merge) besides the refs that are watched: those stay what they are, whatever
+   * comes or fails here. `maxBytes` of the answer; RemoteTooLarge beyond. They stay until the next `fetch` does not name them.
+   */
+  async fetchBeside(wants: readonly Want[], options: { readonly maxBytes: number; readonly signal?: AbortSignal }): Promise<FetchOutcome> {
+    return await this.#inTurn(async () => {
+      const refs = new Map(this.#store.refs);
+      for (const { ref, oid } of wants) refs.set(`${BESIDE}${ref.replace(/^refs\//, '')}`, oid);
+      return await this.#fetchMissing(refs, options.signal, options.maxBytes);
+    });
+  }
+
   /** Throws RefMissing when the commit is not in the mirror. */
   async commit(oid: string): Promise<Commit> {
     const { tree: _tree, ...commit } = await this.#commit(oid);
@@ -173,6 +187,18 @@ export class Mirror implements ObjectSource {
   async isAncestor(ancestor: string, commit: string): Promise<boolean> {
     await this.#commit(commit);
     return await isAncestor(this.#parentsOf, ancestor, commit);
+  }
+
+  /** A commit with all its ancestors; `before` as in `ancestry.ts`. */
+  async line(tip: string, before?: Line): Promise<Line> {
+    await this.#commit(tip);
+    return await lineOf(this.#parentsOf, tip, before);
+  }
+
+  /** Where a commit left a line; as in `ancestry.ts`. */
+  async meetingPoints(commit: string, line: Line): Promise<string[]> {
+    await this.#commit(commit);
+    return await meetingPoints(this.#parentsOf, commit, line);
   }
 
   /** Reads any object that must be here; a missing one is damage and makes the mirror anew (once). */
@@ -231,14 +257,14 @@ export class Mirror implements ObjectSource {
     }
   }
 
-  async #fetchMissing(refs: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<FetchOutcome> {
+  async #fetchMissing(refs: ReadonlyMap<string, string>, signal?: AbortSignal, maxBytes = this.#limits.maxFetchBytes): Promise<FetchOutcome> {
     const store = this.#store;
     const missing = [...refs.values()].filter((oid) => !store.has(oid));
     if (missing.length === 0) {
       if (!sameRefs(refs, store.refs)) await store.commit(refs);
       return { bytes: 0, remade: false };
     }
-    const bytes = await this.#receive(store, missing, await this.#haves(store), refs, signal);
+    const bytes = await this.#receive(store, missing, await this.#haves(store), refs, signal, maxBytes);
     if (store.packCount <= this.#limits.maxPacks) return { bytes, remade: false };
     if (store.bytes - store.baseBytes > store.baseBytes + FREE_GROWTH_BYTES) {
       // Mostly what no ref reaches any more: merging would keep it.
@@ -274,9 +300,9 @@ export class Mirror implements ObjectSource {
     return parents;
   }
 
-  async #receive(store: PackStore, wants: readonly string[], haves: readonly string[], refs: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<number> {
+  async #receive(store: PackStore, wants: readonly string[], haves: readonly string[], refs: ReadonlyMap<string, string>, signal?: AbortSignal, maxBytes = this.#limits.maxFetchBytes): Promise<number> {
     const file = store.incomingFile();
-    const frame = { kind: 'fetch', timeoutMs: this.#limits.fetchTimeoutMs, maxBytes: this.#limits.maxFetchBytes, signal, onRequest: this.#onRequest } as const;
+    const frame = { kind: 'fetch', timeoutMs: this.#limits.fetchTimeoutMs, maxBytes, signal, onRequest: this.#onRequest } as const;
     try {
       await rm(file, { force: true });
       const pack = await request(this.#remote, frame, async (send) => await fetchPack(this.#remote, send, wants, haves, file));

@@ -61,6 +61,8 @@ const PROBLEM_CODES = {
   SourceNotAllowed: 'The controller configuration does not allow this source.',
   SimpleProductVersion: 'A simple product is deployed from the team\'s branch; leave out `version` and `branch`.',
   HealingFight: 'Something else changes this container; stop it, or set selfHeal: false.',
+  MergeConflict: 'Bring the request up to date with the branch; then it is planned as it will be merged.',
+  RequestUnreadable: 'Push the request again, smaller if it is too large; the team itself is not affected.',
   NodeRevoked: 'Enrol the node again, or remove its deployments.',
 } as const satisfies Record<string, string>;
 

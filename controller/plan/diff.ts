@@ -46,10 +46,17 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
+/** A list is shown whole; the secrets of an init container inside it are not. */
+function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked);
+  if (!isMap(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, key === 'secrets' || key === 'sealed' ? `sealed ${hashOf(inner).slice(0, 12)}` : masked(inner)]));
+}
+
 /** Secrets show a digest of their ciphertext and nothing else (R27). */
 function show(path: string, value: unknown): string | null {
   if (value === undefined) return null;
   if (path.split('.').includes('secrets')) return `sealed ${hashOf(value).slice(0, 12)}`;
-  const text = typeof value === 'string' ? value : canonicalJson(value);
+  const text = typeof value === 'string' ? value : canonicalJson(masked(value));
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }

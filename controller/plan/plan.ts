@@ -60,7 +60,7 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed, o
   return Object.freeze({
     team: desired.team,
     commit: desired.commit,
-    hash: hashOf(actions.map(essence)),
+    hash: planHash(actions),
     actions,
     problems,
     notes,
@@ -223,6 +223,16 @@ function noteNode(node: string, key: TargetKey, action: Action | null, observed:
   }
   const drift = observed.drift.get(key) ?? [];
   if (drift.length > 0) notes.push(`${key} drifted: ${describeDrift(drift)}`);
+}
+
+/** The identity of a list of actions, as in `Plan.hash`: which actions, not the words that explain them. */
+export function planHash(actions: readonly Action[]): string {
+  return hashOf(actions.map(essence));
+}
+
+/** The identity of each action by deployment and target, to tell where two plans differ. */
+export function actionDigests(actions: readonly Action[]): Record<string, string> {
+  return Object.fromEntries(actions.map((action) => [`${action.deployment} on ${action.node ?? '?'}/${action.prefix ?? '?'}`, hashOf(essence(action)).slice(0, 16)]));
 }
 
 /** What the hash is made of: what will be done, not the words that explain it. */

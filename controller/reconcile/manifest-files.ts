@@ -2,7 +2,9 @@
  * The manifests of a branch's head, kept up to date by differences: a new commit costs the files that it changed, whatever
  * the size of the repository. Other commits (tags, other branches) are read whole, through the same content-addressed cache.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Mirror } from '../git/mirror.ts';
+import type { TreeDiff } from '../git/tree-diff.ts';
 import { classifyEntry } from '../manifests/classify-entry.ts';
 import type { EntryMode } from '../manifests/classify-entry.ts';
 import { MANIFEST_LIMITS } from '../manifests/limits.ts';
@@ -37,16 +39,26 @@ export interface FilesOptions {
 export async function filesAt({ mirror, cache, directory }: FilesOptions, commit: string, before: ManifestFiles | undefined, signal: AbortSignal): Promise<ManifestFiles> {
   if (before?.commit === commit) return before;
   const base = before !== undefined && mirror.has(before.commit) ? before : undefined;
+  return withChanges({ mirror, cache, directory }, commit, base, await mirror.diffTrees(base?.commit ?? null, commit, directory), signal);
+}
+
+/** The files of `base` after these changes, which need not be those of any commit; `commit` is what they are called. */
+export async function withChanges({ mirror, cache }: FilesOptions, commit: string, base: ManifestFiles | undefined, { added, modified, removed }: TreeDiff, signal: AbortSignal): Promise<ManifestFiles> {
   const files = new Map(base?.files);
   const refused = new Map(base?.refused);
-  const { added, modified, removed } = await mirror.diffTrees(base?.commit ?? null, commit, directory);
   for (const { path } of removed) {
     files.delete(path);
     refused.delete(path);
   }
+  let busySince = performance.now();
   let touched = removed.length > 0;
   for (const entry of [...added, ...modified]) {
     signal.throwIfAborted();
+    if (performance.now() - busySince > LONGEST_STRETCH_MS) {
+      // Streams, heartbeats and pages are served in between.
+      await setImmediate();
+      busySince = performance.now();
+    }
     const decision = classifyEntry(entry.path, entry.mode as EntryMode);
     touched = files.delete(entry.path) || refused.delete(entry.path) || touched;
     if (decision.decision === 'ignore') continue;
@@ -68,6 +80,7 @@ export async function filesAt({ mirror, cache, directory }: FilesOptions, commit
   };
 }
 
+const LONGEST_STRETCH_MS = 20;
 const NOWHERE = { file: '', line: 0, column: 0 } as const;
 
 /** A blob over the mirror's limit is a problem of that file and not of the repository. */

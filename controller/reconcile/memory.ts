@@ -14,19 +14,23 @@ interface Remembered {
  */
 export class Memory {
   readonly #rooms = new Map<string, Map<string, Remembered>>();
+  readonly #below: Memory | undefined;
+
+  /** `below`: a memory that is asked, too, and never written; for what is only looked at and not taken over. */
+  constructor(below?: Memory) {
+    this.#below = below;
+  }
 
   /** The value of before if every input is identical to that of before; else a new one. */
   of<T>(room: string, name: string, inputs: readonly unknown[], make: () => T): T {
-    const found = this.#find(room, name);
-    if (found !== undefined && found.inputs.length === inputs.length && found.inputs.every((input, index) => input === inputs[index])) return found.value as T;
+    for (const found of this.#candidates(room, name)) if (found.inputs.length === inputs.length && found.inputs.every((input, index) => input === inputs[index])) return found.value as T;
     const value = make();
     this.#keep(room, name, { inputs, value });
     return value;
   }
 
   async once<T>(room: string, name: string, key: string, make: () => Promise<T>): Promise<T> {
-    const found = this.#find(room, name);
-    if (found !== undefined && found.inputs[0] === key) return found.value as T;
+    for (const found of this.#candidates(room, name)) if (found.inputs[0] === key) return found.value as T;
     const value = await make();
     this.#keep(room, name, { inputs: [key], value });
     return value;
@@ -34,8 +38,7 @@ export class Memory {
 
   /** The object of before if it is equal to this one, so that comparing by identity is enough. */
   same<T>(name: string, value: T): T {
-    const found = this.#find('same', name);
-    if (found !== undefined && canonicalJson(found.value) === canonicalJson(value)) return found.value as T;
+    for (const found of this.#candidates('same', name)) if (canonicalJson(found.value) === canonicalJson(value)) return found.value as T;
     this.#keep('same', name, { inputs: [], value });
     return value;
   }
@@ -51,8 +54,10 @@ export class Memory {
     for (const name of [...(all?.keys() ?? [])]) if (!names.has(name)) all?.delete(name);
   }
 
-  #find(room: string, name: string): Remembered | undefined {
-    return this.#rooms.get(room)?.get(name);
+  #candidates(room: string, name: string): Remembered[] {
+    const own = this.#rooms.get(room)?.get(name);
+    const below = this.#below === undefined ? [] : this.#below.#candidates(room, name);
+    return own === undefined ? below : [own, ...below];
   }
 
   #keep(room: string, name: string, value: Remembered): void {

@@ -16,6 +16,7 @@ import { notifyWork } from '../store/notify.ts';
 import { loadDrift } from '../store/observed.ts';
 import type { RecordedScope } from '../store/recorded.ts';
 import { loadRecorded } from '../store/recorded.ts';
+import { recordMerges } from '../store/reviews.ts';
 import { nothing } from '../store/rows.ts';
 import { savePlan } from '../store/teams.ts';
 
@@ -26,9 +27,9 @@ export function teamLease(team: string): string {
 
 /**
  * Plans and applies in one transaction that holds the team's lease: a replica that lost it writes nothing (`LeaseLost`).
- * `only`: names to look at; undefined looks at everything, orphans included.
+ * `only`: names to look at; undefined looks at everything, orphans included. `merged`: reviews that came in with this commit.
  */
-export async function planTeam(pool: DatabasePool, desired: Desired, context: ApplyContext, token: number, only?: ReadonlySet<string>): Promise<Plan> {
+export async function planTeam(pool: DatabasePool, desired: Desired, context: ApplyContext, token: number, only?: ReadonlySet<string>, merged: readonly string[] = []): Promise<Plan> {
   return pool.transaction(async (tx) => {
     const holds = await tx.exists(sql.type(nothing)`select 1 where ${fencedBy(teamLease(desired.team), token)}`);
     if (!holds) throw new TagboatError('LeaseLost', `The lease on team ${desired.team} was lost`);
@@ -37,13 +38,14 @@ export async function planTeam(pool: DatabasePool, desired: Desired, context: Ap
     const result = plan(desired, recorded, observed, only);
     const { nodes } = await applyPlan(tx, result, desired, recorded, context, only);
     if (result.actions.some((action) => action.kind !== 'hold' && action.kind !== 'blocked')) await savePlan(tx, desired.team, result);
+    if (merged.length > 0) await recordMerges(tx, desired.team, merged, result, context.actor);
     for (const node of nodes) await notifyWork(tx, desired.team, node);
     return result;
   });
 }
 
 /** What has to be read to plan these: their own targets, those that they claim, and those they depend on. */
-function scopeOf(desired: Desired, only: ReadonlySet<string>): RecordedScope {
+export function scopeOf(desired: Desired, only: ReadonlySet<string>): RecordedScope {
   const names = new Set(only);
   for (const name of only) for (const other of desired.deployments.get(name)?.dependsOn ?? []) names.add(other);
   const wanted = [...names].flatMap((name) => desired.deployments.get(name) ?? []);

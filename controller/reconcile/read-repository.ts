@@ -4,7 +4,7 @@
  */
 import { listRefs } from '../git/refs.ts';
 import type { RemoteRef } from '../git/refs.ts';
-import type { Mirror } from '../git/mirror.ts';
+import type { Mirror, Want } from '../git/mirror.ts';
 import type { Remote } from '../git/remote.ts';
 import type { OnRequest } from '../git/transport.ts';
 import { TagboatError } from '../errors.ts';
@@ -51,9 +51,19 @@ export interface ReaderOptions {
   readonly mirror: Mirror;
   readonly cache: ParseCache;
   readonly onRequest?: OnRequest;
+  /** Further prefixes for the one listing, and which of those refs the mirror is to keep (requests to merge). */
+  readonly beside?: { readonly prefixes: readonly string[]; keep(refs: ReadonlyMap<string, RemoteRef>): readonly Want[] };
   /** From the database: what is frozen (R8, R9), and who owns which target (R10). */
   frozen(): Promise<ReadonlyMap<string, StoredVersion>>;
   owners(): Promise<ReadonlyMap<string, string>>;
+}
+
+/** What a set of files would mean as the head of the branch. */
+export interface AsIf {
+  readonly desired: Desired;
+  readonly problems: readonly Problem[];
+  readonly versions: readonly RefVersion[];
+  readonly dependents: ReadonlyMap<string, readonly string[]>;
 }
 
 export class RepositoryReader {
@@ -62,6 +72,9 @@ export class RepositoryReader {
   #head: ManifestFiles | undefined;
   /** Other commits that versions are read at, by commit. */
   #others = new Map<string, ManifestFiles>();
+  #refs: ReadonlyMap<string, RemoteRef> = new Map();
+  #frozen: ReadonlyMap<string, StoredVersion> = new Map();
+  #owners: ReadonlyMap<string, string> = new Map();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -73,14 +86,20 @@ export class RepositoryReader {
    */
   async read(before: Reading | undefined, signal: AbortSignal): Promise<Reading> {
     const { remote, branch, mirror } = this.#options;
-    const { refs } = await listRefs(remote, { prefixes: ['refs/heads/', 'refs/tags/'], signal, ...(this.#options.onRequest && { onRequest: this.#options.onRequest }) });
+    const { refs } = await listRefs(remote, {
+      prefixes: ['refs/heads/', 'refs/tags/', ...(this.#options.beside?.prefixes ?? [])],
+      signal,
+      ...(this.#options.onRequest && { onRequest: this.#options.onRequest }),
+    });
+    this.#refs = refs;
     const head = this.#options.at === undefined ? refs.get(`refs/heads/${branch}`) : { oid: this.#options.at };
     if (head === undefined) throw new TagboatError('RefMissing', `${remote.url} has no branch ${branch}`);
     const frozen = await this.#options.frozen();
+    this.#frozen = frozen;
     const frozenNames = [...frozen.keys()].sort();
     if (before !== undefined && this.#head !== undefined && before.refsDigest === digestOf(this.#watched(this.#head.set, refs), refs, frozenNames)) return before;
 
-    const extra = this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }];
+    const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid))];
     // The products of the present head tell which tags matter; a head that brings new ones is fetched first.
     const known = this.#head ? this.#watched(this.#head.set, refs) : [`refs/heads/${branch}`];
     await mirror.fetch([...this.#wants(known, refs), ...extra], { signal });
@@ -89,40 +108,63 @@ export class RepositoryReader {
     if (this.#wants(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...this.#wants(watched, refs), ...extra], { signal });
     this.#head = files;
 
-    const tags = tagVersions(files.set.byKind.Product.values(), [...refs.keys()].filter((ref) => ref.startsWith('refs/tags/')).map((ref) => ref.slice('refs/tags/'.length)));
-    const versions = [...(await this.#incremental(tags.versions, refs, frozen)), ...this.#rolling(files.set, refs, head.oid)];
-    const owners = await this.#options.owners();
-    const problems = [
-      ...files.set.problems,
-      ...checkReferences(files.set, { branch, recordedOwners: owners, remember: (deployment, check) => this.#memory.problems(deployment, files.set, check) }),
-      ...tags.problems,
-    ];
-    if (files.set.files === 0) problems.push(problem('RepositoryEmpty', NOWHERE, `there is no manifest at ${head.oid.slice(0, 12)}${this.#options.directory === '' ? '' : ` below ${this.#options.directory}`}`));
-    const source: VersionSource = {
-      versions,
-      frozen,
-      branch,
-      head: files,
-      at: async (commit) => this.#filesOf(commit, signal),
-    };
-    const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
-    const resolved = await resolveTeam({ team, files, source, problems, memory: this.#memory });
-    this.#forgetOthers(resolved.commits);
+    this.#owners = await this.#options.owners();
+    const { desired, problems, versions, commits, dependents } = await this.#interpret(files, this.#memory, this.#others, signal);
+    this.#forgetOthers(commits);
     const author = (await mirror.commit(head.oid)).author;
     const members = [...files.set.byKind.Team.values()].flatMap((manifest) => manifest.spec.members ?? []).map(({ name, email, role = 'user' }) => ({ name, email, role }));
     const profile = members.find((member) => member.email.toLowerCase() === author.email.toLowerCase());
     return {
       commit: head.oid,
       actor: profile?.email ?? `${author.name} <${author.email}>`,
-      desired: resolved.desired,
-      problems: [...problems, ...resolved.problems].sort(compareProblems),
+      desired,
+      problems,
       nodes: this.#memory.same('nodes', [...files.set.byKind.Node.values()].map(({ name, spec }) => ({ name, type: spec.type, labels: textOf(spec.labels) }))),
       products: this.#memory.same('products', [...files.set.byKind.Product.values()].map(({ name, spec }) => ({ name, type: spec.type, description: spec.description ?? '' }))),
       versions,
       refsDigest: digestOf(watched, refs, frozenNames),
       members,
-      dependents: dependentsOf(resolved.desired),
+      dependents,
     };
+  }
+
+  /** The last listing. */
+  get refs(): ReadonlyMap<string, RemoteRef> {
+    return this.#refs;
+  }
+
+  /** The files of the branch's head as last read; undefined before. */
+  get head(): ManifestFiles | undefined {
+    return this.#head;
+  }
+
+  /**
+   * What `files` would mean in the place of the branch's head, refs being what they were at the last listing. What is the
+   * same there is the very same object; nothing of it is remembered here. `maxBytes` for what the files name besides.
+   */
+  async asIf(files: ManifestFiles, maxBytes: number, signal: AbortSignal): Promise<AsIf> {
+    const { mirror } = this.#options;
+    const missing = this.#wants(this.#watched(files.set, this.#refs), this.#refs).filter((want) => !mirror.has(want.oid));
+    if (missing.length > 0) await mirror.fetchBeside(missing, { maxBytes, signal });
+    return this.#interpret(files, new Memory(this.#memory), new Map(this.#others), signal);
+  }
+
+  async #interpret(files: ManifestFiles, memory: Memory, others: Map<string, ManifestFiles>, signal: AbortSignal): Promise<AsIf & { readonly commits: ReadonlySet<string> }> {
+    const { branch } = this.#options;
+    const refs = this.#refs;
+    const frozen = this.#frozen;
+    const tags = tagVersions(files.set.byKind.Product.values(), [...refs.keys()].filter((ref) => ref.startsWith('refs/tags/')).map((ref) => ref.slice('refs/tags/'.length)));
+    const versions = [...(await this.#incremental(tags.versions, refs, frozen, memory)), ...this.#rolling(files.set, refs, files.commit)];
+    const problems = [
+      ...files.set.problems,
+      ...checkReferences(files.set, { branch, recordedOwners: this.#owners, remember: (deployment, check) => memory.problems(deployment, files.set, check) }),
+      ...tags.problems,
+    ];
+    if (files.set.files === 0) problems.push(problem('RepositoryEmpty', NOWHERE, `there is no manifest at ${files.commit.slice(0, 12)}${this.#options.directory === '' ? '' : ` below ${this.#options.directory}`}`));
+    const source: VersionSource = { versions, frozen, branch, head: files, at: async (commit) => this.#filesOf(commit, others, signal) };
+    const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
+    const resolved = await resolveTeam({ team, files, source, problems, memory });
+    return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, dependents: dependentsOf(resolved.desired), commits: resolved.commits };
   }
 
   /** The refs whose move matters: the branch, the branches that deployments follow, the tags of products. */
@@ -142,7 +184,7 @@ export class RepositoryReader {
   }
 
   /** R7: parents from the commit graph, deployed versions counted even where their tag is gone (R9). */
-  async #incremental(tags: readonly TagVersion[], refs: ReadonlyMap<string, RemoteRef>, frozen: ReadonlyMap<string, StoredVersion>): Promise<RefVersion[]> {
+  async #incremental(tags: readonly TagVersion[], refs: ReadonlyMap<string, RemoteRef>, frozen: ReadonlyMap<string, StoredVersion>, memory: Memory): Promise<RefVersion[]> {
     const { mirror } = this.#options;
     const commits = new Map<string, Map<string, string[]>>();
     const mark = (product: string, commit: string, name: string): void => {
@@ -162,7 +204,7 @@ export class RepositoryReader {
       const commit = ref.peeled ?? ref.oid;
       const key = `${product} ${name} ${ref.oid} ${hashOf([...(commits.get(product) ?? [])])}`;
       versions.push(
-        await this.#memory.once('version', `${product}/${name}`, key, async () => {
+        await memory.once('version', `${product}/${name}`, key, async () => {
           const object = ref.peeled === undefined ? undefined : await mirror.tag(ref.oid);
           const [parent] = await mirror.nearestTaggedAncestors(commit, commits.get(product) ?? new Map());
           return {
@@ -197,12 +239,12 @@ export class RepositoryReader {
     );
   }
 
-  async #filesOf(commit: string, signal: AbortSignal): Promise<ManifestFiles> {
+  async #filesOf(commit: string, others: Map<string, ManifestFiles>, signal: AbortSignal): Promise<ManifestFiles> {
     if (this.#head?.commit === commit) return this.#head;
-    const known = this.#others.get(commit);
+    const known = others.get(commit);
     if (known !== undefined) return known;
     const files = await filesAt(this.#options, commit, this.#head, signal);
-    this.#others.set(commit, files);
+    others.set(commit, files);
     return files;
   }
 

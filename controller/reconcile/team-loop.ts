@@ -16,6 +16,7 @@ import { savePoll, saveProblems } from '../store/teams.ts';
 import { Bell } from './bell.ts';
 import { planTeam, teamLease } from './plan-team.ts';
 import type { Reading, RepositoryReader } from './read-repository.ts';
+import type { ReviewLoop } from './reviews/review-loop.ts';
 import { saveReading } from './save-reading.ts';
 
 const LEASE_TTL_MS = 10_000;
@@ -33,6 +34,8 @@ export interface TeamLoopOptions {
   readonly holder: string;
   readonly log: Logger;
   readonly reader: RepositoryReader;
+  /** Looks at the open requests to merge; absent where nobody wants that. */
+  readonly reviews?: ReviewLoop;
   onPoll?(result: 'unchanged' | 'changed' | 'failed'): void;
   onPlan?(plan: Plan, ms: number): void;
 }
@@ -44,6 +47,8 @@ export class TeamLoop {
   #all = true;
   readonly #dirty = new Set<string>();
   #reading: Reading | undefined;
+  /** Reviews that came in with a commit that is not planned yet. */
+  readonly #merged = new Set<string>();
   #planProblems: readonly Problem[] = [];
   #failures = 0;
   #notBefore = 0;
@@ -65,6 +70,7 @@ export class TeamLoop {
   planSoon(deployments?: readonly string[]): void {
     if (deployments === undefined) this.#all = true;
     else for (const name of deployments) this.#dirty.add(name);
+    this.#options.reviews?.planSoon(deployments);
     this.#bell.ring();
   }
 
@@ -95,8 +101,20 @@ export class TeamLoop {
     }
   }
 
-  /** One entry, ordered steps: poll if it is time, plan what is dirty, wait. */
+  /** Reviews go on beside it and end with it. */
   async #hold(keeper: LeaseKeeper, signal: AbortSignal): Promise<void> {
+    const ending = new AbortController();
+    const reviewing = this.#options.reviews?.run(keeper.token, AbortSignal.any([signal, ending.signal]));
+    try {
+      await this.#turns(keeper, signal);
+    } finally {
+      ending.abort();
+      await reviewing;
+    }
+  }
+
+  /** One entry, ordered steps: poll if it is time, plan what is dirty, wait. */
+  async #turns(keeper: LeaseKeeper, signal: AbortSignal): Promise<void> {
     this.#pollNow = true;
     while (!signal.aborted) {
       if (this.#pollNow && Date.now() >= this.#notBefore) {
@@ -105,9 +123,15 @@ export class TeamLoop {
       }
       if (Date.now() - this.#lastFullPass >= FULL_PASS_MS) this.#all = true;
       await this.#plan(keeper.token);
+      this.#showReviews();
       const backOff = this.#pollNow ? this.#notBefore - Date.now() : FULL_PASS_MS;
       await this.#bell.wait(Math.min(backOff, FULL_PASS_MS), signal);
     }
+  }
+
+  #showReviews(): void {
+    const { reader, reviews } = this.#options;
+    if (reviews !== undefined && this.#reading !== undefined && reader.head?.commit === this.#reading.commit) reviews.see({ reading: this.#reading, refs: reader.refs, head: reader.head });
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -122,6 +146,7 @@ export class TeamLoop {
         this.#options.onPoll?.('unchanged');
         return;
       }
+      if (reading.commit !== this.#reading?.commit) for (const ref of (await this.#options.reviews?.mergedBy(reading)) ?? []) this.#merged.add(ref);
       const changed = await saveReading(pool, reading, this.#reading);
       this.#reading = reading;
       if (changed === 'all') this.#all = true;
@@ -154,14 +179,16 @@ export class TeamLoop {
   }
 
   async #plan(token: number): Promise<void> {
-    if (this.#reading === undefined || (!this.#all && this.#dirty.size === 0)) return;
+    if (this.#reading === undefined || (!this.#all && this.#dirty.size === 0 && this.#merged.size === 0)) return;
     const only = this.#all ? undefined : withDependents(this.#dirty, this.#reading);
     this.#all = false;
     this.#dirty.clear();
     const before = performance.now();
     try {
       const { actor } = this.#reading;
-      const result = await planTeam(this.#options.pool, this.#reading.desired, { actor, backoffMs: tryBackoffMs }, token, only);
+      const result = await planTeam(this.#options.pool, this.#reading.desired, { actor, backoffMs: tryBackoffMs }, token, only, [...this.#merged]);
+      this.#merged.clear();
+      if (result.actions.length > 0) this.#options.reviews?.planSoon(only);
       if (only === undefined) this.#lastFullPass = Date.now();
       this.#options.onPlan?.(result, performance.now() - before);
       const begun = result.actions.filter((action) => action.kind !== 'hold' && action.kind !== 'blocked' && action.waitsFor.length === 0);

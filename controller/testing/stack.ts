@@ -44,6 +44,8 @@ export interface StackOptions {
   readonly node?: string;
   /** A cron expression; once a second unless told. */
   readonly poll?: string;
+  /** Further settings, by the names of their variables. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Team `acme`, one node; the agent dials through a line that can be cut. */
@@ -96,6 +98,7 @@ export class Stack {
         TAGBOAT_TEAMS_0_NAME: 'acme',
         TAGBOAT_TEAMS_0_REPOSITORY: `${this.server.url}/acme.git`,
         TAGBOAT_TEAMS_0_POLL: this.#options.poll ?? '* * * * * *',
+        ...this.#options.settings,
       },
     });
     this.controller = await startController(this.#config, this.#log);

@@ -11,6 +11,7 @@ import type { AccessOptions } from './access.ts';
 import { actorOf, auditPage, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
+import { addReviewApi } from './reviews.ts';
 import { Routes } from './routes.ts';
 
 export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
@@ -79,5 +80,6 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
     response.status(204).end();
   });
 
+  addReviewApi(api, context);
   return api;
 }

@@ -21,6 +21,7 @@ import { productPage } from './pages/product-page.ts';
 import { productsPage } from './pages/products-page.ts';
 import { teamPage } from './pages/team-page.ts';
 import { teamsPage } from './pages/teams-page.ts';
+import { addReviewPages } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendPage, sendTeamPage } from './send-page.ts';
 
@@ -86,6 +87,7 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
     await sendTeamPage(context, request, response, team, { section: 'audit', crumbs: [{ text: 'Audit', href: href('teams', team, 'audit') }], body });
   });
 
+  addReviewPages(pages, context);
   return pages;
 }
 

@@ -7,6 +7,7 @@ const TEAM_PAGES = [
   { path: '', text: 'Overview' },
   { path: 'products', text: 'Products' },
   { path: 'nodes', text: 'Nodes' },
+  { path: 'reviews', text: 'Reviews' },
   { path: 'audit', text: 'Audit' },
 ] as const;
 

@@ -1,0 +1,63 @@
+/**
+ * Reviews: what open requests to merge would do. They are seen in the listing of refs that is made anyway, and planned by
+ * the plan's own code. What comes in here is anybody's: nothing of it is executed, and nothing in this room can write
+ * anything but rows about reviews.
+ *
+ * Who lives here: requests (which refs), merge (what a merge gives), examine (what it means), plan-review (what it does),
+ * merged (which request a new commit is), review-loop (in which order).
+ */
+import type { RemoteRef } from '../../git/refs.ts';
+import { matchesGlob } from '../../model/branch-glob.ts';
+
+/** A request to merge, as the listing of refs shows it. */
+export interface MergeRequest {
+  /** Stable and short: `pull/17`, `merge-requests/17`, `heads/feature/x`. */
+  readonly ref: string;
+  /** Full name of the ref that holds its head. */
+  readonly gitRef: string;
+  /** Null for a plain branch. */
+  readonly number: number | null;
+  readonly head: string;
+  /** The host's own merge with the branch, where it makes one. It may be older than either side. */
+  readonly merge: string | null;
+}
+
+export interface RequestSettings {
+  /** The team's branch; never a request. */
+  readonly branch: string;
+  /** Globs of plain branches that count as requests. */
+  readonly branches: readonly string[];
+  /** The most that are looked at; 0: none. */
+  readonly limit: number;
+}
+
+/** What to list besides branches and tags. */
+export const REQUEST_PREFIXES = ['refs/pull/', 'refs/merge-requests/'] as const;
+
+const NUMBERED = /^refs\/((pull|merge-requests)\/([1-9]\d{0,14}))\/head$/;
+
+export interface Requests {
+  /** The highest numbers first, then branches by name. */
+  readonly requests: readonly MergeRequest[];
+  /** How many more there are. */
+  readonly cut: number;
+}
+
+/** Pure. Heads that are the branch's own head are no requests. */
+export function selectRequests(refs: ReadonlyMap<string, RemoteRef>, settings: RequestSettings): Requests {
+  const base = refs.get(`refs/heads/${settings.branch}`)?.oid;
+  const found: MergeRequest[] = [];
+  for (const [name, { oid }] of refs) {
+    const [, ref, , number] = NUMBERED.exec(name) ?? [];
+    if (ref !== undefined && oid !== base) found.push({ ref, gitRef: name, number: Number(number), head: oid, merge: refs.get(`refs/${ref}/merge`)?.oid ?? null });
+  }
+  found.sort((a, b) => b.number! - a.number! || (a.ref < b.ref ? -1 : 1));
+  const known = new Set(found.map(({ head }) => head));
+  for (const [name, { oid }] of refs) {
+    const branch = name.startsWith('refs/heads/') ? name.slice('refs/heads/'.length) : settings.branch;
+    if (branch === settings.branch || oid === base || known.has(oid) || !settings.branches.some((glob) => matchesGlob(glob, branch))) continue;
+    found.push({ ref: `heads/${branch}`, gitRef: name, number: null, head: oid, merge: null });
+  }
+  const requests = found.slice(0, settings.limit);
+  return { requests, cut: found.length - requests.length };
+}

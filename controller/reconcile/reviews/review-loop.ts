@@ -1,0 +1,231 @@
+/**
+ * The loop that reviews the open requests of one team, beside the team's own loop and under the same lease: whatever a
+ * request holds, deployments go on. One pass: which requests are there, which of them are new, what would each do now.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { sql } from 'slonik';
+import type { DatabasePool, DatabaseTransactionConnection } from 'slonik';
+import { TagboatError, explainError } from '../../errors.ts';
+import type { Line } from '../../git/ancestry.ts';
+import type { RemoteRef } from '../../git/refs.ts';
+import { fencedBy } from '../../store/lease.ts';
+import { loadNodeStates } from '../../store/nodes.ts';
+import { loadDrift } from '../../store/observed.ts';
+import { loadRecorded } from '../../store/recorded.ts';
+import { closeReviews, loadReviewStates, saveReview, saveReviewsCut } from '../../store/reviews.ts';
+import { nothing } from '../../store/rows.ts';
+import { Bell } from '../bell.ts';
+import type { ManifestFiles } from '../manifest-files.ts';
+import { scopeOf, teamLease } from '../plan-team.ts';
+import type { Reading } from '../read-repository.ts';
+import type { ExamineOptions, Examined } from './examine.ts';
+import { desiredWith, examine, MAX_FETCH_BYTES, unreadable } from './examine.ts';
+import { mergedBy } from './merged.ts';
+import { planReview } from './plan-review.ts';
+import type { MergeRequest, RequestSettings } from './requests.ts';
+import { selectRequests } from './requests.ts';
+
+/** Repairs what a lost notification left undone, and tries unreadable requests again. */
+const FULL_PASS_MS = 60_000;
+const AFTER_FAULT_MS = 5_000;
+
+export interface ReviewLoopOptions extends ExamineOptions {
+  readonly team: string;
+  readonly pool: DatabasePool;
+  readonly log: Logger;
+  readonly settings: RequestSettings;
+  /** Of a pass that did something, in milliseconds. */
+  onPass?(examined: number, ms: number): void;
+}
+
+/** One look at the repository: what it says, its refs, and the files of the branch's head. */
+export interface Seen {
+  readonly reading: Reading;
+  readonly refs: ReadonlyMap<string, RemoteRef>;
+  readonly head: ManifestFiles;
+}
+
+export class ReviewLoop {
+  readonly #options: ReviewLoopOptions;
+  readonly #bell = new Bell();
+  readonly #examined = new Map<string, Examined>();
+  /** Requests that could not be read, by head; tried again in the next full pass. */
+  readonly #failed = new Set<string>();
+  #seen: Seen | undefined;
+  #line: Line | undefined;
+  readonly #dirty = new Set<string>();
+  #all = true;
+  #lastFullPass = 0;
+
+  constructor(options: ReviewLoopOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * After each poll, once what came in with it has been planned: the refs may have moved even where the reading has not.
+   * Until then passes go by what was seen before, so that a review is there to be compared with what its merge did.
+   */
+  see(seen: Seen): void {
+    this.#seen = seen;
+    this.#bell.ring();
+  }
+
+  /** Something happened to these deployments; undefined: to any. */
+  planSoon(deployments?: Iterable<string>): void {
+    if (deployments === undefined) this.#all = true;
+    else for (const name of deployments) this.#dirty.add(name);
+    this.#bell.ring();
+  }
+
+  /** Refs of the reviews that came in with this reading's commit; a fault here never holds up a deployment. */
+  async mergedBy(reading: Reading): Promise<readonly string[]> {
+    const { pool, team, mirror, log } = this.#options;
+    try {
+      const reviews = await loadReviewStates(pool, team);
+      if (!reviews.some(({ state }) => state === 'open')) return [];
+      return await mergedBy(mirror, reviews, reading.commit, async (commit) => this.#lineAt(commit));
+    } catch (error) {
+      log.warn({ team, reason: explainError(error) }, 'could not tell which review was merged');
+      return [];
+    }
+  }
+
+  /** Runs until the signal aborts; `token` is that of the team's lease. */
+  async run(token: number, signal: AbortSignal): Promise<void> {
+    this.#all = true;
+    while (!signal.aborted) {
+      await this.#bell.wait(FULL_PASS_MS, signal);
+      try {
+        if (this.#seen !== undefined && !signal.aborted) await this.#pass(this.#seen, token, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#all = true;
+        this.#options.log.warn({ team: this.#options.team, reason: explainError(error) }, 'reviews start over');
+        await new Bell().wait(AFTER_FAULT_MS, signal);
+        this.#bell.ring();
+      }
+    }
+  }
+
+  async #pass({ reading, refs, head }: Seen, token: number, signal: AbortSignal): Promise<void> {
+    const { settings, pool, team } = this.#options;
+    if (Date.now() - this.#lastFullPass >= FULL_PASS_MS) this.#startFullPass();
+    const before = performance.now();
+    const everything = this.#all;
+    const dirty = new Set(this.#dirty);
+    this.#all = false;
+    this.#dirty.clear();
+    const { requests, cut } = selectRequests(refs, settings);
+    const line = await this.#lineAt(reading.commit);
+    const states = new Map((await loadReviewStates(pool, team)).map((row) => [row.ref, row]));
+    const open = requests.filter(({ ref, head: oid }) => !line.commits.has(oid) && !(states.get(ref)?.state === 'merged' && states.get(ref)?.head === oid));
+    await this.#fetch(open, signal);
+    let count = 0;
+    const kept: string[] = [];
+    for (const request of open) {
+      if (this.#seen?.reading !== reading) return this.planSoon();
+      const known = this.#examined.get(request.ref);
+      const current = known !== undefined && known.reading === reading && known.request.head === request.head && known.request.merge === request.merge;
+      const examined = current ? known : await this.#examine(request, reading, head, line, signal);
+      this.#examined.set(request.ref, examined);
+      if (examined.merged) continue;
+      kept.push(request.ref);
+      if (!current) count++;
+      const concerned = everything || !current || [...examined.scope].some((name) => dirty.has(name));
+      if (concerned) await this.#underLease(token, async (tx) => this.#planAndSave(tx, examined));
+      await setImmediate(); // pages and streams are served in between
+    }
+    for (const ref of [...this.#examined.keys()]) if (!open.some((request) => request.ref === ref)) this.#examined.delete(ref);
+    const gone = [...states.values()].some(({ ref, state }) => state === 'open' && !kept.includes(ref));
+    if (gone || everything) {
+      await this.#underLease(token, async (tx) => {
+        await closeReviews(tx, team, kept);
+        await saveReviewsCut(tx, team, cut);
+      });
+    }
+    if (count > 0) this.#options.onPass?.(count, performance.now() - before);
+  }
+
+  #startFullPass(): void {
+    this.#all = true;
+    this.#lastFullPass = Date.now();
+    for (const [ref, { request }] of this.#examined) if (this.#failed.has(request.head)) this.#examined.delete(ref);
+    this.#failed.clear();
+  }
+
+  async #planAndSave(tx: DatabaseTransactionConnection, examined: Examined): Promise<void> {
+    const { team } = this.#options;
+    const { request, reading } = examined;
+    const recorded = await loadRecorded(tx, team, scopeOf(desiredWith(examined), examined.scope));
+    const observed = { nodes: await loadNodeStates(tx, team), drift: await loadDrift(tx, team) };
+    const { plan, digests } = planReview(examined, recorded, observed);
+    await saveReview(tx, team, {
+      ref: request.ref,
+      gitRef: request.gitRef,
+      number: request.number,
+      head: request.head,
+      base: reading.commit,
+      method: examined.method,
+      title: examined.title,
+      author: examined.author,
+      plan,
+      scope: [...examined.scope].sort(),
+      digests,
+    });
+  }
+
+  /** All in one go; if that fails each by itself, so that one monstrous request does not hide the others. */
+  async #fetch(requests: readonly MergeRequest[], signal: AbortSignal): Promise<void> {
+    const { mirror } = this.#options;
+    const missing = requests.filter(({ head, merge }) => !this.#failed.has(head) && (!mirror.has(head) || (merge !== null && !mirror.has(merge))));
+    if (missing.length === 0) return;
+    try {
+      await mirror.fetchBeside(missing.flatMap(wantsOf), { maxBytes: MAX_FETCH_BYTES, signal });
+    } catch (first) {
+      signal.throwIfAborted();
+      if (missing.length === 1) return this.#unfetched(missing[0]!, first);
+      for (const request of missing) {
+        await mirror.fetchBeside(wantsOf(request), { maxBytes: MAX_FETCH_BYTES, signal }).catch((error: unknown) => {
+          signal.throwIfAborted();
+          this.#unfetched(request, error);
+        });
+      }
+    }
+  }
+
+  #unfetched({ ref, head }: MergeRequest, error: unknown): void {
+    this.#failed.add(head);
+    this.#options.log.warn({ team: this.#options.team, review: ref, reason: explainError(error) }, 'a request could not be fetched');
+  }
+
+  async #examine(request: MergeRequest, reading: Reading, head: ManifestFiles, line: Line, signal: AbortSignal): Promise<Examined> {
+    const { mirror } = this.#options;
+    try {
+      if (!mirror.has(request.head)) throw new TagboatError('RefMissing', 'its commits could not be fetched');
+      return await examine(this.#options, request, reading, head, line, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#failed.add(request.head);
+      return unreadable(request, reading, error instanceof TagboatError ? error.message : 'an unexpected fault, which is in the log');
+    }
+  }
+
+  async #lineAt(commit: string): Promise<Line> {
+    this.#line = this.#line?.tip === commit ? this.#line : await this.#options.mirror.line(commit, this.#line);
+    return this.#line;
+  }
+
+  async #underLease(token: number, write: (tx: DatabaseTransactionConnection) => Promise<void>): Promise<void> {
+    const { pool, team } = this.#options;
+    await pool.transaction(async (tx) => {
+      const holds = await tx.exists(sql.type(nothing)`select 1 where ${fencedBy(teamLease(team), token)}`);
+      if (!holds) throw new TagboatError('LeaseLost', `The lease on team ${team} was lost`);
+      await write(tx);
+    });
+  }
+}
+
+function wantsOf({ gitRef, head, merge }: MergeRequest): { ref: string; oid: string }[] {
+  return [{ ref: gitRef, oid: head }, ...(merge === null ? [] : [{ ref: `${gitRef}#merge`, oid: merge }])];
+}

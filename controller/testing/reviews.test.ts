@@ -1,0 +1,176 @@
+// @timeout 240
+/** Requests to merge, from their refs on a real Git server to page and API, and what their merge carries out. */
+import { sql } from 'slonik';
+import { z } from 'zod';
+import * as assert from 'uvu/assert';
+import { suite } from 'uvu';
+import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import type { ReviewView } from '../store/views/reviews.ts';
+import { sleepUntil } from './sleep-until.ts';
+import { Stack } from './stack.ts';
+import { NODE, PRODUCT, deploymentManifest, versionManifest } from './story.ts';
+
+const test = suite('reviews');
+const DEPLOYMENT = 'deployments/shop.yaml';
+const manifest = (more = ''): string => deploymentManifest('shop', `  branch: main\n${more}`);
+const secret = (value: string): string => manifest(`  config: { secrets: { PASSWORD: { sealed: { harbor: "${Buffer.from(value).toString('base64')}" } } } }\n`);
+
+let stack: Stack;
+let start = '';
+test.before(async () => {
+  stack = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1.0.0'), 'notes.yaml': 'free: text\n' }, { engine: createSimulatedEngine() });
+  start = await stack.push({ [DEPLOYMENT]: manifest() });
+  await stack.settled('shop', 'main', start);
+});
+test.after(() => stack.stop());
+
+/** What a Git host does with a request: its head is a ref, and no branch. */
+async function open(number: number, files: Readonly<Record<string, string | null>>, options: { readonly from?: string; readonly message?: string; readonly kind?: string } = {}): Promise<string> {
+  const branch = `topic-${String(number)}`;
+  const head = await stack.repository.commit(files, options.message ?? `Request ${String(number)}`, { branch, from: options.from ?? (await stack.repository.git(['rev-parse', 'main'])) });
+  await stack.repository.git(['update-ref', `refs/${options.kind ?? 'pull'}/${String(number)}/head`, head]);
+  await stack.repository.deleteBranch(branch);
+  stack.controller.pollSoon('acme');
+  return head;
+}
+
+const list = async (): Promise<ReviewView[]> => stack.get('/reviews');
+const find = async (ref: string): Promise<ReviewView | null> => (await list()).find((review) => review.ref === ref) ?? null;
+
+async function reviewed(ref: string, head: string, test: (review: ReviewView) => boolean = () => true): Promise<ReviewView> {
+  return sleepUntil(async () => {
+    const review = await find(ref);
+    return review?.head === head && test(review) ? review : null;
+  }, { what: `the review ${ref}`, timeoutMs: 30_000 });
+}
+
+async function gone(ref: string): Promise<void> {
+  await sleepUntil(async () => (await find(ref)) === null, { what: `${ref} to disappear`, timeoutMs: 30_000 });
+}
+
+async function merged(ref: string): Promise<ReviewView> {
+  return sleepUntil(async () => {
+    const review = await stack.get<ReviewView>(`/reviews/${encodeURIComponent(ref)}`).catch(() => null);
+    return review?.state === 'merged' ? review : null;
+  }, { what: `${ref} to be merged`, timeoutMs: 30_000 });
+}
+
+async function counts(): Promise<unknown> {
+  return stack.db.pool.one(sql.type(z.object({ records: z.number(), attempts: z.number(), targets: z.number(), problems: z.unknown(), commit: z.string() }))`
+    select (select count(*)::int from record) as records, (select count(*)::int from attempt) as attempts, (select count(*)::int from target) as targets, problems, commit_id as commit from team`);
+}
+
+test('a request is planned against what is live, with every field that people need, and changes nothing', async () => {
+  const before = await counts();
+  const head = await open(17, { [DEPLOYMENT]: manifest('  environment: { REGION: eu }\n'), 'README.md': 'hello' }, { message: 'Move to Europe\n\nBecause.' });
+  const review = await reviewed('pull/17', head);
+  assert.is(review.base, start);
+  assert.is(review.title, 'Move to Europe');
+  assert.equal(review.problems, []);
+  assert.match(review.planHash, /^[0-9a-f]{64}$/);
+  const [action, ...others] = review.actions;
+  assert.equal(others, []);
+  assert.equal([action!.kind, action!.deployment, action!.node, action!.prefix, action!.from, action!.to], ['deploy', 'shop', 'harbor', 'shop', 'main', 'main']);
+  assert.equal(action!.changes, ['db', 'web'].map((image) => ({ image, path: 'config.environment', from: null, to: '{"REGION":"eu"}' })));
+  assert.match(action!.strategies.find(({ image }) => image === 'db')!.reason, 'there is a gap');
+  assert.equal(await counts(), before);
+
+  for (const path of ['/reviews/pull/17', '/reviews/pull%2F17', '/reviews/17', '/reviews/refs%2Fpull%2F17%2Fhead']) assert.is((await stack.get<ReviewView>(path)).head, head, path);
+  const page = await (await fetch(`${stack.controller.url}/teams/acme/reviews/pull%2F17`)).text();
+  for (const text of ['Move to Europe', 'A gap is expected for db', 'REGION', review.planHash.slice(0, 12), 'harbor']) assert.match(page, text);
+  assert.match(await (await fetch(`${stack.controller.url}/teams/acme/reviews`)).text(), '1 deploy');
+  assert.is((await fetch(`${stack.controller.url}/api/v1/teams/acme/reviews/pull%2F99`)).status, 404);
+});
+
+test('what a request breaks is told with file and line, and is no problem of the team', async () => {
+  const head = await open(18, { [DEPLOYMENT]: manifest('  colour: blue\n') });
+  const { problems, actions } = await reviewed('pull/18', head);
+  assert.equal(problems.map(({ code, file, line }) => [code, file, line]), [['SchemaViolation', DEPLOYMENT, 10]]);
+  assert.equal(actions.map(({ kind, reason }) => [kind, /nothing is removed/.test(reason)]), [['hold', true]]);
+  assert.equal((await stack.get<{ problems: unknown[] }>('')).problems, []);
+});
+
+test('a removal is shown; merge requests of GitLab are found, too', async () => {
+  const head = await open(5, { [DEPLOYMENT]: null }, { kind: 'merge-requests' });
+  const { actions } = await reviewed('merge-requests/5', head);
+  assert.equal(actions.map(({ kind, deployment, removesVolumes }) => [kind, deployment, removesVolumes]), [['remove', 'shop', false]]);
+});
+
+test('secrets are a digest of their ciphertext', async () => {
+  const head = await open(19, { [DEPLOYMENT]: secret('c4n4ry-ciphertext') });
+  const review = await reviewed('pull/19', head);
+  const everything = JSON.stringify(review) + (await (await fetch(`${stack.controller.url}/teams/acme/reviews/pull/19`)).text());
+  assert.match(everything, /secrets.*sealed [0-9a-f]{12}/);
+  assert.not.match(everything, Buffer.from('c4n4ry-ciphertext').toString('base64').slice(0, 16));
+  assert.not.match(everything, 'c4n4ry');
+});
+
+test('a head behind the branch is merged file by file; what both changed is a conflict that says so', async () => {
+  const main = await stack.push({ 'products/shop/version.yaml': versionManifest('1.1.0'), 'notes.yaml': 'free: words\n' }, 'Release 1.1.0');
+  await stack.settled('shop', 'main', main);
+  const behind = await find('pull/17');
+  const rebased = await reviewed('pull/17', behind!.head, (review) => review.base === main);
+  assert.is(rebased.method, 'files');
+  assert.equal(rebased.actions[0]!.changes.map(({ path }) => path), ['config.environment', 'config.environment'], 'the image stays what the branch has');
+  const head = await open(20, { 'products/shop/version.yaml': versionManifest('1.2.0'), 'notes.yaml': 'free: verse\n' }, { from: start });
+  const { problems, actions } = await reviewed('pull/20', head);
+  assert.equal(problems.map(({ code, severity, file }) => [code, severity, file]), [['MergeConflict', 'error', 'notes.yaml'], ['MergeConflict', 'error', 'products/shop/version.yaml']]);
+  assert.match(problems[1]!.message, 'both main and the request changed the file since they parted; this plan shows it as it is on main');
+  assert.equal(actions, []);
+
+  // A Git host that merges line by line knows better, as long as its merge is of today.
+  const fresh = await stack.repository.commit({ 'products/shop/version.yaml': versionManifest('1.3.0') }, 'Merge', { branch: 'merge', from: main, merge: [head] });
+  await stack.repository.git(['update-ref', 'refs/pull/20/merge', fresh]);
+  await stack.repository.deleteBranch('merge');
+  const merged = await reviewed('pull/20', head, (review) => review.method === 'host');
+  assert.equal(merged.problems, []);
+  assert.match(JSON.stringify(merged.actions), 'tagboat-test-web:1.3.0');
+});
+
+test('closed requests disappear, and so do those whose head the branch holds', async () => {
+  await stack.repository.git(['update-ref', '-d', 'refs/pull/18/head']);
+  stack.controller.pollSoon('acme');
+  await gone('pull/18');
+  assert.is((await fetch(`${stack.controller.url}/api/v1/teams/acme/reviews/pull%2F18`)).status, 404);
+});
+
+test('what was reviewed is what runs, also after a squash', async () => {
+  const review = (await find('pull/17'))!;
+  const squashed = await stack.push({ [DEPLOYMENT]: manifest('  environment: { REGION: eu }\n'), 'README.md': 'hello' }, 'Move to Europe (#17)');
+  await stack.settled('shop', 'main', squashed);
+  const after = await merged('pull/17');
+  assert.equal([after.outcome, after.mergedCommit, after.executedHash, after.difference], ['reviewed', squashed, review.planHash, null]);
+  assert.is(await find('pull/17'), null);
+  const { rows } = await stack.get<{ rows: { action: string; object: string; result: string; commit: string }[] }>('/audit?limit=200');
+  assert.equal(rows.filter(({ action }) => action === 'review.merged').map(({ object, result, commit }) => [object, result, commit]), [['review/pull/17', 'reviewed', squashed]]);
+  const told = await stack.db.pool.manyFirst(sql.type(z.object({ review: z.unknown() }))`select review from attempt where commit_id = ${squashed}`);
+  assert.equal(told, [{ ref: 'pull/17', planHash: review.planHash, outcome: 'reviewed' }]);
+});
+
+test('when the world moved before the merge, the plan is made anew and the difference is kept', async () => {
+  const main = await stack.repository.git(['rev-parse', 'main']);
+  const head = await open(21, { [DEPLOYMENT]: manifest('  environment: { REGION: us }\n') });
+  const review = await reviewed('pull/21', head);
+  // Another commit and the merge arrive together, so that nobody could review the one on top of the other.
+  await stack.repository.commit({ 'products/shop/version.yaml': versionManifest('2.0.0') }, 'Release 2.0.0', { branch: 'next', from: main });
+  const merge = await stack.repository.commit({ [DEPLOYMENT]: manifest('  environment: { REGION: us }\n') }, 'Merge 21', { branch: 'next', merge: [head] });
+  await stack.repository.forcePush('main', merge);
+  stack.controller.pollSoon('acme');
+  const after = await merged('pull/21');
+  assert.is(after.outcome, 'replanned');
+  assert.is.not(after.executedHash, review.planHash);
+  assert.equal(after.difference, { added: [], gone: [], changed: ['shop on harbor/shop'] });
+  assert.match(await (await fetch(`${stack.controller.url}/teams/acme/reviews/pull/21`)).text(), 'done otherwise');
+});
+
+test('one monstrous request does not hide the others', async () => {
+  const blob = await stack.repository.git(['hash-object', '-w', '--stdin'], 'no commit');
+  await stack.repository.git(['update-ref', 'refs/pull/90/head', blob]);
+  const head = await open(91, { [DEPLOYMENT]: manifest('  environment: { REGION: asia }\n') });
+  await reviewed('pull/91', head);
+  const broken = await reviewed('pull/90', blob);
+  assert.equal(broken.problems.map(({ code }) => code), ['RequestUnreadable']);
+  await stack.settled('shop', 'main', await stack.repository.git(['rev-parse', 'main']));
+});
+
+test.run();

@@ -1,0 +1,61 @@
+/** `/teams/:team/reviews/:ref`: what a request would do, action by action, or what came of it. */
+import type { ReviewAction, ReviewView } from '../../store/views/reviews.ts';
+import { html } from '../html.ts';
+import type { Html } from '../html.ts';
+import { badge, commit, deploymentLink, nodeLink, pill, time } from '../parts.ts';
+import { outcome, verdict } from './reviews-page.ts';
+
+const METHODS: Readonly<Record<string, string>> = {
+  host: 'as the Git host merges it',
+  contains: 'it holds the branch already',
+  files: 'merged file by file',
+};
+
+export function reviewPage(team: string, branch: string, review: ReviewView, now: Date): Html {
+  return html`<div class="head"><div>
+<h1>${review.ref} ${badge(review.state)}</h1>
+<p class="wrap">${review.title}${review.author !== '' && html` <span class="quiet">by ${review.author}</span>`}</p>
+</div><p class="quiet side">${commit(review.head)} into ${branch} at ${commit(review.base)}<br>${METHODS[review.method] ?? review.method} · planned ${time(review.updatedAt, now)}</p></div>
+${mergedNotice(review)}
+<dl class="states card">
+<div><dt>Would do</dt><dd><b class="big">${review.actions.length}</b> ${review.actions.length === 1 ? 'action' : 'actions'}</dd></div>
+<div><dt>Problems</dt><dd>${verdict(review)}</dd></div>
+<div><dt>Plan</dt><dd><code title="${review.planHash}">${review.planHash.slice(0, 12)}</code></dd></div>
+</dl>
+${problems(review)}
+${review.notes.length > 0 && html`<section aria-labelledby="moment"><h2 id="moment">As things are now <span class="count">${review.notes.length}</span></h2><ul class="card">${review.notes.map((note) => html`<li class="wrap">${note}</li>`)}</ul></section>`}
+<section aria-labelledby="actions"><h2 id="actions">Actions <span class="count">${review.actions.length}</span></h2>
+${review.actions.length === 0 ? html`<p class="card empty">Nothing: the merge changes no deployment.</p>` : html`<ol class="timeline">${review.actions.map((action) => actionItem(team, action))}</ol>`}</section>`;
+}
+
+function mergedNotice(review: ReviewView): Html | false {
+  if (review.outcome === null) return false;
+  const { difference } = review;
+  return html`<section class="notice" aria-label="What came of it"><p>${outcome(review.outcome)} Merged with ${commit(review.mergedCommit)}. ${
+    review.outcome === 'reviewed' ? 'What was reviewed is what was carried out.' : html`The world had moved since the review, so it was planned anew, as <code>${(review.executedHash ?? '').slice(0, 12)}</code>:`
+  }</p>
+${difference !== null && html`<ul class="plain">${difference.added.map((item) => html`<li>added: <code>${item}</code></li>`)}${difference.gone.map((item) => html`<li>not needed any more: <code>${item}</code></li>`)}${difference.changed.map((item) => html`<li>done otherwise: <code>${item}</code></li>`)}</ul>`}</section>`;
+}
+
+function problems({ problems: list }: ReviewView): Html | false {
+  if (list.length === 0) return false;
+  return html`<section aria-labelledby="problems"><h2 id="problems">Problems that it brings <span class="count">${list.length}</span></h2>
+<ul class="problems">${list.map((item) => html`<li class="card ${item.severity === 'error' ? 'bad' : 'busy'}">
+<p>${pill(item.severity)} <b>${item.code}</b> ${item.file !== '' && html`<code class="wrap">${item.file}${item.line > 0 && `:${String(item.line)}:${String(item.column)}`}</code>`}</p>
+<p class="wrap">${item.message}</p><p class="quiet wrap">${item.hint}</p></li>`)}</ul></section>`;
+}
+
+function actionItem(team: string, action: ReviewAction): Html {
+  const gaps = action.strategies.filter(({ strategy }) => strategy === 'recreate');
+  return html`<li class="card">
+<h3>${badge(action.kind)} ${deploymentLink(team, action.deployment)}${action.from !== action.to && html` <b>${action.from ?? 'nothing'} → ${action.to ?? 'nothing'}</b>`}</h3>
+<p class="quiet">${nodeLink(team, action.node)} / ${action.prefix ?? '?'}</p>
+<p class="wrap">${action.reason}</p>
+${action.changes.length > 0 && html`<h4>Changes</h4><ul class="plain diff">${action.changes.map((change) => html`<li><code class="wrap">${change.image} ${change.path}: ${change.from !== null && html`<del>${change.from}</del>`}${change.from !== null && change.to !== null && ' → '}${change.to !== null && html`<ins>${change.to}</ins>`}</code></li>`)}</ul>`}
+${action.strategies.length > 0 && html`<h4>Strategy</h4><p>${gaps.length === 0 ? 'No gap is expected.' : html`A gap is expected for ${gaps.map(({ image }) => image).join(', ')}.`}</p><ul class="plain">${action.strategies.map((choice) => html`<li class="quiet wrap">${choice.image}: ${choice.strategy}, ${choice.reason}</li>`)}</ul>`}
+${action.statusChanges.length > 0 && html`<h4>Statuses</h4><ul class="plain">${action.statusChanges.map((change) => html`<li>${change.version}: ${change.from ?? 'new'} → ${pill(change.to)} <span class="quiet">${change.reason}</span></li>`)}</ul>`}
+${action.waitsFor.length > 0 && html`<p>Waits for ${action.waitsFor.join(', ')}.</p>`}
+${action.adoptsFrom !== null && html`<p>Adopts the target of ${action.adoptsFrom}.</p>`}
+${action.kind === 'remove' && html`<p>${action.removesVolumes ? 'Its volumes are removed too.' : 'Its volumes stay.'}</p>`}
+</li>`;
+}
