@@ -6,6 +6,7 @@ import type { ContainerConfig, TargetImage, TargetSpec } from '../../schemas/gen
 import { LABEL, finalName } from './labels.ts';
 import { imageKey, type ReadyImage, type WantedImage } from './images.ts';
 import { milliseconds } from '../core/duration.ts';
+import { clearSecrets } from './clear-secrets.ts';
 import type { ContainerPlan } from './runtime.ts';
 
 /** One container as this attempt wants it. */
@@ -60,6 +61,7 @@ export function wantedContainers(
   spec: TargetSpec,
   attemptId: bigint,
   ready: ReadonlyMap<string, ReadyImage>,
+  opened: ReadonlyMap<object, Buffer>,
   knownDigest: (reference: string) => string | undefined,
 ): WantedContainer[] {
   function readyImage(reference: string, pinned: string | undefined): ReadyImage {
@@ -73,7 +75,7 @@ export function wantedContainers(
   return deployed.map((image) => {
     const { config } = image;
     const main = readyImage(image.image, image.digest);
-    const helpers = helperPlans(spec, image, attemptId, network, (reference) => readyImage(reference, undefined));
+    const helpers = helperPlans(spec, image, attemptId, network, opened, (reference) => readyImage(reference, undefined));
     const ownNetwork = config.networkMode === 'host' || config.networkMode === 'none';
     const networks = ownNetwork ? [] : [network, ...(config.networks ?? [])].map((name) => ({ name, aliases: [image.name, ...(config.docker?.aliases ?? [])] }));
     const name = containerNameOf(spec, image);
@@ -93,7 +95,7 @@ export function wantedContainers(
       recreate: image.strategy === 'recreate' || hostPorts.length > 0 || config.networkMode === 'host',
       stopGraceSeconds: grace,
       hostPorts,
-      plan: { name, image: main.source, config, labels, networks, volumeNames: volumeNamesOf(spec.prefix, config) },
+      plan: { name, image: main.source, config, labels, networks, volumeNames: volumeNamesOf(spec.prefix, config), secrets: clearSecrets(config.secrets, opened) },
       helpers,
     };
   });
@@ -139,6 +141,7 @@ function helperPlans(
   image: TargetImage,
   attemptId: bigint,
   network: string,
+  opened: ReadonlyMap<object, Buffer>,
   readyImage: (reference: string) => ReadyImage,
 ): ContainerPlan[] {
   const { config } = image;
@@ -155,8 +158,8 @@ function helperPlans(
     steps.push({ reference, config: { command: ['sh', '-c', script, 'sh', path], args: [], user: '0', volumes: mounted(volume, '/tagboat-volume') } });
   }
   if (config.importContainer !== undefined) {
-    const { image: reference = IMPORT_IMAGE, volume, command, environment } = config.importContainer;
-    steps.push({ reference, config: { ...(command && { args: command }), ...(environment && { environment }), volumes: mounted(volume, '/data') } });
+    const { image: reference = IMPORT_IMAGE, volume, command, environment, secrets } = config.importContainer;
+    steps.push({ reference, config: { ...(command && { args: command }), ...(environment && { environment }), ...(secrets && { secrets }), volumes: mounted(volume, '/data') } });
   }
   for (const init of config.initContainers ?? []) {
     steps.push({
@@ -165,6 +168,7 @@ function helperPlans(
         ...(init.command && { command: init.command }),
         ...(init.args && { args: init.args }),
         environment: { ...(init.useParentConfig === true ? config.environment : {}), ...init.environment },
+        secrets: { ...(init.useParentConfig === true ? config.secrets : {}), ...init.secrets },
         volumes: (init.volumes ?? []).flatMap((mount) => mounted(mount.name, mount.path)),
       },
     });
@@ -181,6 +185,7 @@ function helperPlans(
       labels,
       networks: ownNetwork ? [] : [{ name: network, aliases: [] }],
       volumeNames: volumeNamesOf(spec.prefix, helper),
+      secrets: clearSecrets(helper.secrets, opened),
     };
   });
 }

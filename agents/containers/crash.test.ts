@@ -55,7 +55,7 @@ interface World {
 async function worldOf(scenario: Scenario): Promise<World> {
   const runtime = new SimulatedRuntime(QUICK);
   await runtime.ensureNetwork('elsewhere', {});
-  const stranger = await runtime.create({ name: 'shop-stranger', image: 'x:1', config: {}, labels: {}, networks: [], volumeNames: {} });
+  const stranger = await runtime.create({ name: 'shop-stranger', image: 'x:1', config: {}, labels: {}, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } });
   await runtime.start(stranger, signal);
   await rollOut(runtime, specOf('other', { web: { image: 'web:1' } }), undefined, contextOf(7));
   await rollOut(runtime, { ...specOf('shop', { web: { image: 'web:1' } }), prefix: 'shop2', team: 'rivals' }, undefined, contextOf(1));

@@ -68,6 +68,8 @@ async function isAsWanted(placing: Placing, current: ContainerSummary, wanted: W
   if (current.labels[LABEL.hash] !== wanted.hash) return false;
   if (wanted.expected === 'running' && current.state !== 'running') return false;
   if (wanted.expected === 'waiting' && current.state !== 'created') return false;
+  // Nothing tells whether its files had been put in when the agent was restarted.
+  if (wanted.expected === 'waiting' && wanted.plan.secrets.files.length > 0 && attemptOf(current.labels) === placing.context.attemptId) return false;
   if (wanted.expected === 'exited' && current.state !== 'running' && current.state !== 'exited') return false;
   const remembered = isBaseline(placing.previous?.baseline) ? placing.previous.baseline.containers[wanted.name] : undefined;
   // The picture of another content says nothing about this one.

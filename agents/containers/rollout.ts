@@ -10,6 +10,7 @@
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptContext, AttemptEnd, TargetMemory } from '../core/engine.ts';
 import { look } from './calls.ts';
+import { openSecrets } from './clear-secrets.ts';
 import { containerNameOf, deployedImages, wantedContainers, wantedImages, type WantedContainer } from './container-spec.ts';
 import { milliseconds } from '../core/duration.ts';
 import { AttemptCancelled, AttemptFailure, safePoint } from '../core/attempt-failure.ts';
@@ -68,13 +69,14 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
   safePoint(context);
   const known = digestsOfAttempt(inventory, context.attemptId);
   const knownDigest = (reference: string): string | undefined => known.get(reference);
+  const opened = await openSecrets(deployedImages(spec), context.secrets);
   const pullLimit = AbortSignal.timeout(milliseconds(spec.timeouts.pull, '10m'));
   const ready = await prepareImages(runtime, wantedImages(spec, knownDigest), (step, text) => context.progress(step, text), AbortSignal.any([context.cancel, context.deadline, pullLimit])).catch((error: unknown) => {
     safePoint(context);
     if (pullLimit.aborted) throw new AttemptFailure('ImagePullFailed', `the images were not pulled within ${spec.timeouts.pull}; nothing was touched`, { cause: error });
     throw error;
   });
-  const wanted = wantedContainers(spec, context.attemptId, ready, knownDigest);
+  const wanted = wantedContainers(spec, context.attemptId, ready, opened, knownDigest);
   refuseTakenNames(wanted, inventory);
   safePoint(context);
 

@@ -68,6 +68,18 @@ export interface NetworkAttachment {
   readonly aliases: readonly string[];
 }
 
+export interface SecretFile {
+  readonly path: string;
+  readonly mode: number;
+  readonly content: Buffer;
+}
+
+/** Opened secrets of one container: never logged, labelled, hashed or kept. */
+export interface ClearSecrets {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly files: readonly SecretFile[];
+}
+
 /** All that a container is created from. */
 export interface ContainerPlan {
   readonly name: string;
@@ -79,6 +91,7 @@ export interface ContainerPlan {
   readonly networks: readonly NetworkAttachment[];
   /** Named volumes by the name that they have on the node, by the name in the config. */
   readonly volumeNames: Readonly<Record<string, string>>;
+  readonly secrets: ClearSecrets;
 }
 
 export interface ProbeResult {

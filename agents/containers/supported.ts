@@ -6,7 +6,6 @@ import { hostPortsOf } from './container-spec.ts';
 type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string];
 
 const RULES: readonly Rule[] = [
-  [(config) => [config, config.importContainer, ...(config.initContainers ?? [])].some((part) => Object.keys(part?.secrets ?? {}).length > 0), 'uses sealed secrets, which this agent cannot open'],
   [(config) => (config.replicas ?? 1) > 1, 'asks for more than one replica; a Docker host runs one'],
   [(config) => (config.expose ?? 'none') !== 'none', 'asks to be exposed, which this agent cannot do'],
   [(config) => config.routing !== undefined, 'has routing, and this agent has no proxy'],

@@ -5,7 +5,7 @@ import { containerOptions } from './container-options.ts';
 import { quantity } from './quantity.ts';
 
 function optionsOf(config: ContainerConfig): ReturnType<typeof containerOptions> {
-  return containerOptions({ name: 'shop-web', image: 'web@sha256:1', config, labels: { own: '1' }, networks: [{ name: 'shop', aliases: ['web'] }], volumeNames: { data: 'shop-data' } });
+  return containerOptions({ name: 'shop-web', image: 'web@sha256:1', config, labels: { own: '1' }, networks: [{ name: 'shop', aliases: ['web'] }], volumeNames: { data: 'shop-data' }, secrets: { environment: {}, files: [] } });
 }
 
 /** Field of the configuration → what the engine is told, as paths into the options. */
@@ -55,7 +55,7 @@ for (const [config, expected] of ROWS) {
 
 test('a network mode of its own leaves the networks out', () => {
   for (const networkMode of ['host', 'none'] as const) {
-    const options = containerOptions({ name: 'a', image: 'a', config: { networkMode }, labels: {}, networks: [], volumeNames: {} });
+    const options = containerOptions({ name: 'a', image: 'a', config: { networkMode }, labels: {}, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } });
     assert.is(options.HostConfig?.NetworkMode, networkMode);
     assert.is(options.NetworkingConfig, undefined);
   }

@@ -16,7 +16,7 @@ export function containerOptions(plan: ContainerPlan): ContainerCreateOptions {
     name: plan.name,
     Image: plan.image,
     Labels: { ...plan.labels },
-    ...(config.environment && { Env: Object.entries(config.environment).map(([key, value]) => `${key}=${value}`) }),
+    ...environment(plan),
     ...(config.command && { Entrypoint: config.command }),
     // An entry point of its own drops the image's arguments, as everywhere else.
     ...(config.args ? { Cmd: config.args } : config.command ? { Cmd: [] } : {}),
@@ -33,6 +33,11 @@ export function containerOptions(plan: ContainerPlan): ContainerCreateOptions {
     ...(first && { NetworkingConfig: { EndpointsConfig: { [first.name]: { Aliases: [...first.aliases] } } } }),
     HostConfig: hostConfig(plan, ports),
   };
+}
+
+function environment(plan: ContainerPlan): { Env?: string[] } {
+  const entries = Object.entries({ ...plan.config.environment, ...plan.secrets.environment });
+  return entries.length === 0 && plan.config.environment === undefined ? {} : { Env: entries.map(([key, value]) => `${key}=${value}`) };
 }
 
 function hostConfig(plan: ContainerPlan, ports: readonly PublishedPort[]): HostConfig {

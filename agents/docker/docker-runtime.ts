@@ -28,6 +28,7 @@ import { engineError, isStatus, registryCode, registryError } from './docker-err
 import { readEvents } from './events.ts';
 import { probeNetwork } from './network-probe.ts';
 import { tarOf } from './tar.ts';
+import { putSecretFiles } from './secret-files.ts';
 
 export interface DockerRuntimeOptions {
   readonly docker: Docker;
@@ -132,6 +133,7 @@ export class DockerRuntime implements ContainerRuntime {
       }
       const { files } = plan.config.docker ?? {};
       if (files !== undefined && Object.keys(files).length > 0) await container.putArchive(tarOf(files), { path: '/', abortSignal: signal });
+      if (plan.secrets.files.length > 0) await putSecretFiles(container, plan.secrets.files, signal);
       return container.id;
     } catch (error) {
       throw engineError(error, `creating ${plan.name}`, 'ContainerCreateFailed');

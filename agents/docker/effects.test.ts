@@ -110,7 +110,7 @@ if (world !== undefined) {
   test('docker.privileged', async () => {
     const signal = AbortSignal.timeout(20_000);
     const labels = { 'tagboat.dev/team': world.team };
-    const id = await runtime.create({ name: `${prefix}-mighty`, image: 'busybox:1.36', config: { command: ['sleep', '600'], docker: { privileged: true } }, labels, networks: [], volumeNames: {} }, signal);
+    const id = await runtime.create({ name: `${prefix}-mighty`, image: 'busybox:1.36', config: { command: ['sleep', '600'], docker: { privileged: true } }, labels, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } }, signal);
     assert.ok((await docker.getContainer(id).inspect()).HostConfig.Privileged);
     try {
       await runtime.start(id, signal);

@@ -128,7 +128,9 @@ export class SimulatedRuntime implements ContainerRuntime {
     if (unknown !== undefined) throw new RuntimeError('ContainerCreateFailed', `network ${unknown.name} not found`);
     const id = sha(`container ${this.#state.nextId++} ${plan.name}`);
     const networks = plan.networks.map((network) => network.name);
-    this.#state.containers.push({ id, name: plan.name, plan, imageId: `sha256:${sha(plan.image)}`, createdAt: Math.floor(Date.now() / 1000), state: 'created', exitCode: 0, restarts: 0, startedAt: 0, networks, log: [] });
+    // The snapshot is a file: what was opened does not go there.
+    const kept = { ...plan, secrets: { environment: {}, files: [] } };
+    this.#state.containers.push({ id, name: plan.name, plan: kept, imageId: `sha256:${sha(plan.image)}`, createdAt: Math.floor(Date.now() / 1000), state: 'created', exitCode: 0, restarts: 0, startedAt: 0, networks, log: [] });
     this.#changed(plan.labels);
     return id;
   }
