@@ -40,6 +40,7 @@ import { createStorePool } from './store/pool.ts';
 import { saveTeam } from './store/teams.ts';
 import { loadFrozenVersions } from './store/versions.ts';
 import { createWeb } from './web/app.ts';
+import { ChangeFeed } from './web/change-feed.ts';
 import type { LogLine, MintedEnrolment, NodeAdministration, NodeLogs, TeamReadiness } from './web/context.ts';
 import { loadOrCreateOperatorToken } from './web/operator-token.ts';
 import { startWeb } from './web/server.ts';
@@ -127,11 +128,13 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
     const loop = await teamLoop(config, team, pool, holder, metrics, log, undo);
     loops.set(team.name, loop);
   }
+  const changes = new ChangeFeed({ pool, log });
   const listener = await createListener(
     database.url,
     Object.values(CHANNELS),
     (channel, payload) => {
       if (channel === CHANNELS.work) return sessions.wake(payload);
+      if (channel === CHANNELS.changes) return changes.notice(payload);
       const request = JSON.parse(payload) as PlanRequest;
       loops.get(request.team)?.planSoon(request.deployments);
     },
@@ -139,6 +142,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
       log,
       onReconnect: () => {
         sessions.wakeAll();
+        changes.missed();
         for (const loop of loops.values()) loop.planSoon();
       },
     },
@@ -151,7 +155,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
   const closing = new AbortController();
   const web = await startWeb(
-    createWeb({ pool, log, metrics, readiness: { teams }, nodes, logs: nodeLogs(sessions), closing: closing.signal, version: packageVersion(), config: { public: config.public }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    createWeb({ pool, log, metrics, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, closing: closing.signal, version: packageVersion(), config: { public: config.public }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
     config.listeners.http,
   );
   undo.push(() => {

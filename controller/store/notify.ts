@@ -11,11 +11,22 @@ export const CHANNELS = {
   work: 'tagboat_work',
   /** Payload: JSON {team, deployments}; they have to be planned again. Without deployments: all of the team's. */
   plan: 'tagboat_plan',
+  /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0025) for whoever shows the rows. */
+  changes: 'tagboat_changes',
 } as const;
 
 export interface PlanRequest {
   readonly team: string;
   readonly deployments?: readonly string[];
+}
+
+export interface Change {
+  readonly team: string;
+  readonly kind: 'deployment' | 'attempt' | 'node' | 'product' | 'poll';
+  /** Of the deployment, node or product; null for a poll. */
+  readonly name: string | null;
+  /** Of the attempt. */
+  readonly id: number | null;
 }
 
 /** Sent when the transaction commits, if `connection` is one. */

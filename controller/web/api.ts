@@ -13,6 +13,7 @@ import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
 import { addReviewApi } from './reviews.ts';
 import { Routes } from './routes.ts';
+import { sendTeamEvents } from './team-events.ts';
 
 export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool, nodes } = context;
@@ -55,6 +56,8 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   });
 
   api.get('/teams/:team/deployments/:name/logs', 'user', (request, response) => sendLogs(context, request, response));
+
+  api.get('/teams/:team/events', 'user', (request, response) => sendTeamEvents(context, request, response));
 
   api.get('/teams/:team/audit', 'user', async (request, response) => {
     const { before, limit } = auditPage(request);

@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics.ts';
 import type { TeamView } from '../store/views/teams.ts';
 import { findTeam } from '../store/views/teams.ts';
 import { callerOf, maySee, noTeam } from './access.ts';
+import type { ChangeFeed } from './change-feed.ts';
 
 /** The first look at each team's repository, as the poll loop knows it. */
 export interface Readiness {
@@ -58,6 +59,7 @@ export interface WebContext {
   readonly readiness: Readiness;
   readonly nodes: NodeAdministration;
   readonly logs: NodeLogs;
+  readonly changes: ChangeFeed;
   /** Aborts when the controller stops: answers that go on end then. */
   readonly closing: AbortSignal;
   /** Of Tagboat, for the foot of pages. */

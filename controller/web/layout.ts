@@ -1,7 +1,7 @@
 /** The frame of every page. It works without any script; the one it has only renews the page's content. */
 import { STYLE_URL } from './style-sheet.ts';
 import { SCRIPT_URL } from './live-script.ts';
-import { html } from './html.ts';
+import { href, html } from './html.ts';
 import type { Html } from './html.ts';
 import { teamNav } from './team-nav.ts';
 
@@ -14,7 +14,7 @@ export interface PageFrame {
   readonly title: string;
   readonly crumbs: readonly Crumb[];
   /** Pages of a team have its bar; `section` is the segment after the team's name. */
-  readonly team?: { readonly name: string; readonly section: string };
+  readonly team?: { readonly name: string; readonly section: string; readonly watch?: { readonly kind: 'deployment'; readonly name: string } };
   /** The version of Tagboat. */
   readonly version: string;
   /**
@@ -39,12 +39,12 @@ ${typeof frame.renew === 'number' && html`<meta http-equiv="refresh" content="${
 <link rel="stylesheet" href="${STYLE_URL}">
 ${frame.renew === 'script' && html`<script src="${SCRIPT_URL}" defer></script>`}
 </head>
-<body>
+<body${frame.team !== undefined && html` data-events="${href('api', 'v1', 'teams', frame.team.name, 'events')}"`}${frame.team?.watch !== undefined && html` data-kind="${frame.team.watch.kind}" data-name="${frame.team.watch.name}"`}>
 <a class="skip" href="#main">Skip to content</a>
 <header class="bar">
 <a class="brand" href="/"><img src="/assets/tagboat.svg" alt="" width="30" height="30"> Tagboat</a>
 <nav aria-label="Breadcrumb"><ol>${frame.crumbs.map((crumb, index) => html`<li><a href="${crumb.href}"${index === last && html` aria-current="page"`}>${crumb.text}</a></li>`)}</ol></nav>
-<span id="live" role="status"></span>
+<span id="live" role="status"></span><span id="announce" class="hidden" aria-live="polite"></span>
 </header>
 ${frame.team !== undefined && teamNav(frame.team.name, frame.team.section)}
 <main id="main" tabindex="-1">

@@ -47,7 +47,7 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
     const name = parameter(request, 'name');
     const [[deployment], history] = await Promise.all([listDeployments(pool, team, { name }), loadHistory(pool, team, name)]);
     if (deployment === undefined || history === null) throw noDeployment(team, name);
-    await sendTeamPage(context, request, response, team, { section: 'deployments', crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'deployments', watch: { kind: 'deployment', name }, crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
   });
 
   pages.get('/teams/:team/products', 'user', async (request, response) => {

@@ -60,11 +60,11 @@ export function badge(word: string): Html {
   return html`<span class="badge">${word}</span>`;
 }
 
-/** A moment, said as people say it; the exact time is in the element. */
-export function time(at: Date | string | null, now: Date): Html {
+/** A moment, said as people say it; the exact time is in the element. `polled`: scripts keep it up to date. */
+export function time(at: Date | string | null, now: Date, polled?: 'polled'): Html {
   if (at === null) return html`<span class="quiet">never</span>`;
   const date = typeof at === 'string' ? new Date(at) : at;
-  return html`<time datetime="${date.toISOString()}" title="${date.toISOString()}">${ago(date, now)}</time>`;
+  return html`<time datetime="${date.toISOString()}" title="${date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}"${polled !== undefined && html` data-polled`}>${ago(date, now)}</time>`;
 }
 
 function ago(at: Date, now: Date): string {

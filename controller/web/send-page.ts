@@ -12,6 +12,8 @@ import type { Crumb } from './layout.ts';
 export interface TeamPage {
   /** The first segment after the team's name (`nodes`); '' for the overview. */
   readonly section: string;
+  /** The one thing that the page is about; other things' changes do not renew it. */
+  readonly watch?: { readonly kind: 'deployment'; readonly name: string };
   /** What follows the team in the breadcrumb; the last one is this page. */
   readonly crumbs: readonly Crumb[];
   readonly body: Html;
@@ -22,7 +24,7 @@ const HOME: Crumb = { text: 'Teams', href: '/' };
 export async function sendTeamPage(context: WebContext, request: Request, response: Response, team: string, page: TeamPage): Promise<void> {
   const crumbs = [HOME, { text: team, href: href('teams', team) }, ...page.crumbs];
   const title = [...page.crumbs.map(({ text }) => text).reverse(), team].join(' · ');
-  await send(request, response, layout({ title, crumbs, team: { name: team, section: page.section }, version: context.version, renew: renewal(request), body: page.body }));
+  await send(request, response, layout({ title, crumbs, team: { name: team, section: page.section, ...(page.watch !== undefined && { watch: page.watch }) }, version: context.version, renew: renewal(request), body: page.body }));
 }
 
 export async function sendPage(context: WebContext, request: Request, response: Response, title: string, body: Html): Promise<void> {

@@ -13,6 +13,7 @@ import { startEmbeddedDatabase } from '../store/embedded.ts';
 import { createStorePool } from '../store/pool.ts';
 import { loadOrCreateOperatorToken } from './operator-token.ts';
 import { createWeb } from './app.ts';
+import { ChangeFeed } from './change-feed.ts';
 import { html, href } from './html.ts';
 import { startWeb } from './server.ts';
 import { testController, OPERATOR_TOKEN } from './testing/controller.ts';
@@ -208,7 +209,7 @@ test('the operator\'s token is made once, for its owner only, also when replicas
 function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestController['db']['pool'] } = {}) {
   const logged: string[] = [];
   const app = createWeb({
-    pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal,
+    pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal, changes: new ChangeFeed({ pool: closed.db.pool, log: createLogger({ write: () => undefined }) }),
     logs: { read: () => assert.unreachable() as never },
     nodes: { mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
     config: { public: true }, operatorToken: new Secret(OPERATOR_TOKEN), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),

@@ -23,7 +23,7 @@ export function teamPage(page: TeamPage, now: Date): Html {
   const { team, deployments } = page;
   return html`<div class="head"><div><h1>${team.name}</h1>
 <p class="quiet wrap">${team.repository} · ${team.branch}${team.directory !== '' && html` · ${team.directory}`}</p></div>
-<p class="quiet side">at ${commit(team.commit)}, changed ${time(team.syncedAt, now)}<br>polled ${time(team.polledAt, now)}</p></div>
+<p class="quiet side">at ${commit(team.commit)}, changed ${time(team.syncedAt, now)}<br>polled ${time(team.polledAt, now, 'polled')}</p></div>
 ${summary(page)}
 ${team.pollFailures > 0 && html`<p class="notice bad">${mark('bad')} <b>Polling fails.</b> The repository could not be read ${plural(team.pollFailures, 'time')} in a row; what is deployed stays as it is.</p>`}
 ${problemList(team.problems)}

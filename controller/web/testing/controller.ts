@@ -5,7 +5,10 @@ import { Secret } from '../../secret.ts';
 import { testDatabase } from '../../testing/database.ts';
 import type { TestDatabase } from '../../testing/database.ts';
 import { TagboatError } from '../../errors.ts';
+import { createListener } from '../../store/listen.ts';
+import { CHANNELS } from '../../store/notify.ts';
 import { createWeb, routesOf } from '../app.ts';
+import { ChangeFeed } from '../change-feed.ts';
 import type { LogLine, NodeAdministration, NodeLogs, TeamReadiness } from '../context.ts';
 import type { Route } from '../routes.ts';
 import { startWeb } from '../server.ts';
@@ -49,13 +52,17 @@ export async function testController(options: { readonly public?: boolean } = {}
   let teams: readonly TeamReadiness[] = [];
   const closing = new AbortController();
   const controls: { logs: NodeLogs['read'] } = { logs: () => noLogs() };
+  const log = createLogger({ write: (line) => void logged.push(line) });
+  const changes = new ChangeFeed({ pool: db.pool, log });
+  const listener = await createListener(db.url, [CHANNELS.changes], (_channel, payload) => changes.notice(payload), { onReconnect: () => changes.missed() });
   const app = createWeb({
     pool: db.pool,
-    log: createLogger({ write: (line) => void logged.push(line) }),
+    log,
     metrics: createMetrics(),
     readiness: { teams: () => teams },
     nodes,
     logs: { read: (of, signal) => controls.logs(of, signal) },
+    changes,
     closing: closing.signal,
     version: '0.1.0',
     config: { public: options.public ?? false },
@@ -88,6 +95,7 @@ export async function testController(options: { readonly public?: boolean } = {}
     stop: async () => {
       closing.abort();
       await web.stop();
+      await listener.close();
       await db.drop();
     },
   };
