@@ -1,94 +1,96 @@
-/** `tagboat plan`: what a merge would do, from two commits of a local clone; no controller is asked. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+/** `tagboat plan`: what a merge would do, against the live state of a controller, or from two commits of a local clone. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TagboatError } from '../errors.ts';
-import { Mirror } from '../git/mirror.ts';
-import { parseRemote } from '../git/remote.ts';
-import { ParseCache } from '../manifests/parse-cache.ts';
 import { asIfDeployed } from '../plan/as-if-deployed.ts';
 import { planAsJson, planAsMarkdown, planAsText } from '../plan/explain.ts';
+import { fromLiveState } from '../plan/live-state.ts';
+import { maskSecrets } from '../plan/mask.ts';
 import { plan } from '../plan/plan.ts';
-import type { Plan } from '../plan/types.ts';
-import type { Reading } from '../reconcile/read-repository.ts';
-import { RepositoryReader } from '../reconcile/read-repository.ts';
+import type { Desired, Plan } from '../plan/types.ts';
 import type { CliIo } from './client.ts';
-import { processIo, runCommand } from './client.ts';
+import { chooseTeam, ControllerClient, processIo, runCommand, withClientFlags } from './client.ts';
+import { readLiveState } from './live-state.ts';
+import type { LiveStateAnswer } from './live-state.ts';
+import { branchOf, commitOf, holds, withClone } from './local-clone.ts';
 
 interface Flags {
-  readonly base: string;
+  readonly url?: string;
+  readonly token?: string;
+  readonly base?: string;
   readonly head: string;
   readonly branch?: string;
-  readonly directory: string;
+  readonly directory?: string;
   readonly team?: string;
   readonly format: string;
 }
 
+const HELP = `
+With a controller (TAGBOAT_URL or --url) the head is planned against what is live there, as the controller itself would. Without one, or with
+--base, two commits are compared: as if the base were deployed, not the live state. The output says which.
+Exit code 1: the head has a problem of severity error.`;
+
 export function registerPlan(program: Command, io: CliIo = processIo): void {
-  program
-    .command('plan')
-    .description('show what the change from one commit to another does')
+  withClientFlags(program.command('plan'))
+    .description('show what a commit does to what is live, or what the change from one commit to another does')
     .argument('[dir]', 'a clone of the team repository', '.')
-    .option('--base <rev>', 'as if this were deployed', 'HEAD~1')
+    .option('--base <rev>', 'compare with this commit, as if it were deployed (default without a controller: HEAD~1)')
     .option('--head <rev>', 'what is to be deployed', 'HEAD')
-    .option('--branch <name>', "the team's branch; else the one that is checked out, or main")
-    .option('--directory <path>', 'where manifests begin in the repository', '')
-    .option('--team <name>', "the team's name; else that of its Team manifest")
+    .option('--branch <name>', "the team's branch; else what the controller says, the one that is checked out, or main")
+    .option('--directory <path>', 'where manifests begin in the repository; else what the controller says, or its root')
+    .option('--team <name>', "the team's name; else the only one of the controller, or that of the Team manifest")
     .option('--format <format>', 'text, markdown or json', 'text')
-    .addHelpText('after', '\nThis compares two commits and not the live state. Exit code 1: the head has a problem of severity error.')
-    .action((dir: string, flags: Flags) => runCommand(io, async () => planCommits(resolve(io.directory, dir), flags, io)));
+    .addHelpText('after', HELP)
+    .action((dir: string, flags: Flags) => runCommand(io, async () => planCommand(resolve(io.directory, dir), flags, io)));
 }
 
 const FORMATS = { text: planAsText, markdown: planAsMarkdown, json: planAsJson } as const;
 
-async function planCommits(clone: string, flags: Flags, io: CliIo): Promise<number> {
+async function planCommand(clone: string, flags: Flags, io: CliIo): Promise<number> {
   if (!Object.hasOwn(FORMATS, flags.format)) throw new TagboatError('UsageError', `the format ${flags.format} is not known`, { hint: 'Use text, markdown or json.' });
-  const root = git(clone, 'rev-parse', '--absolute-git-dir');
-  const base = commitOf(clone, flags.base);
+  const live = flags.base === undefined && (flags.url !== undefined || (io.env['TAGBOAT_URL'] ?? '') !== '');
+  const { result, basis } = live ? await againstLive(clone, flags, io) : await betweenCommits(clone, flags);
+  io.out(`${FORMATS[flags.format as keyof typeof FORMATS](result, basis).trimEnd()}\n`);
+  return result.problems.some((item) => item.severity === 'error') ? 1 : 0;
+}
+
+interface Shown {
+  readonly result: Plan;
+  readonly basis: string;
+}
+
+async function betweenCommits(clone: string, flags: Flags): Promise<Shown> {
+  const base = commitOf(clone, flags.base ?? 'HEAD~1');
   const head = commitOf(clone, flags.head);
-  const branch = flags.branch ?? branchOf(clone);
-  const directory = mkdtempSync(join(tmpdir(), 'tagboat-plan-'));
-  const remote = parseRemote(root);
-  const mirror = await Mirror.open({ directory, remote });
-  try {
-    const cache = new ParseCache();
-    const read = async (at: string): Promise<Reading> =>
-      new RepositoryReader({ team: flags.team ?? '', remote, branch, at, directory: flags.directory, mirror, cache, frozen: async () => new Map(), owners: async () => new Map() }).read(undefined, AbortSignal.timeout(120_000));
+  const settings = { team: flags.team ?? '', branch: flags.branch ?? branchOf(clone), directory: flags.directory ?? '' };
+  return withClone(clone, settings, async (read) => {
     const before = await read(base);
     const after = await read(head);
-    const result: Plan = plan(after.desired, asIfDeployed(before.desired, after.versions), { nodes: new Map(), drift: new Map() });
-    const shown = { ...result, problems: after.problems };
-    io.out(FORMATS[flags.format as keyof typeof FORMATS](shown, `commit ${base.slice(0, 12)}, not the live state`).trimEnd() + '\n');
-    return after.problems.some((item) => item.severity === 'error') ? 1 : 0;
-  } finally {
-    await mirror.close();
-    rmSync(directory, { recursive: true, force: true });
-  }
+    const result = plan(after.desired, asIfDeployed(before.desired, after.versions), { nodes: new Map(), drift: new Map() });
+    return { result: { ...result, problems: [...after.problems, ...result.problems] }, basis: `commit ${base.slice(0, 12)}, not the live state` };
+  });
 }
 
-function commitOf(clone: string, revision: string): string {
-  try {
-    return git(clone, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`);
-  } catch (error) {
-    throw new TagboatError('UsageError', `there is no commit ${revision}`, { cause: error, hint: 'Name a commit, branch or tag of this clone with --base and --head; a shallow clone may lack it.' });
-  }
+/** The controller hands out what is recorded, secrets masked; the plan is made here, by the same code. Nothing is sent. */
+async function againstLive(clone: string, flags: Flags, io: CliIo): Promise<Shown> {
+  const head = commitOf(clone, flags.head);
+  const client = await ControllerClient.find(flags, io);
+  const live = await readLiveState(client, await chooseTeam(client, flags.team));
+  const settings = { team: live.team, branch: flags.branch ?? live.branch, directory: flags.directory ?? live.directory, frozen: live.frozen, owners: live.owners };
+  return withClone(clone, settings, async (read) => {
+    const after = await read(head);
+    const { recorded, observed } = fromLiveState(live);
+    const made = plan(masked(after.desired), recorded, observed);
+    return { result: { ...made, problems: [...after.problems, ...made.problems], notes: [...behind(clone, head, live), ...made.notes] }, basis: `the live state of team ${live.team}` };
+  });
 }
 
-function branchOf(clone: string): string {
-  try {
-    return git(clone, 'symbolic-ref', '--quiet', '--short', 'HEAD');
-  } catch {
-    return 'main'; // a detached head, as in most CI
-  }
+function masked(desired: Desired): Desired {
+  return { ...desired, deployments: new Map([...desired.deployments].map(([name, item]) => [name, { ...item, spec: maskSecrets(item.spec) }])) };
 }
 
-function git(clone: string, ...args: string[]): string {
-  try {
-    return execFileSync('git', ['-C', clone, ...args], { encoding: 'utf8', timeout: 15_000, stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-  } catch (error) {
-    if (args[0] === 'rev-parse' && args[1] === '--absolute-git-dir') throw new TagboatError('UsageError', `${clone} is no Git repository`, { cause: error, hint: 'Run it in a clone, or name one.' });
-    throw error;
-  }
+/** A head that lacks what is live would undo it; a merge would not. */
+function behind(clone: string, head: string, { commit, branch }: LiveStateAnswer): string[] {
+  if (commit === null || holds(clone, head, commit)) return [];
+  return [`the head does not hold commit ${commit.slice(0, 12)} of ${branch}, which is live; without it this plan also undoes what came with that commit`];
 }

@@ -1,6 +1,7 @@
 /** The differences between what serves and what will, field by field, for people and for the plan hash. */
-import { canonicalJson, hashOf } from '../model/canonical.ts';
+import { canonicalJson } from '../model/canonical.ts';
 import type { TargetSpec } from '../../schemas/gen/types.ts';
+import { maskSecrets, maskWhole } from './mask.ts';
 import type { FieldChange } from './types.ts';
 
 /** Lists longer than this are cut for display; the rest is in the record. */
@@ -46,17 +47,10 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** A list is shown whole; the secrets of an init container inside it are not. */
-function masked(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(masked);
-  if (!isMap(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, key === 'secrets' || key === 'sealed' ? `sealed ${hashOf(inner).slice(0, 12)}` : masked(inner)]));
-}
-
-/** Secrets show a digest of their ciphertext and nothing else (R27). */
+/** Secrets show a digest of their ciphertext and nothing else (R27), also inside a list, which is shown whole. */
 function show(path: string, value: unknown): string | null {
   if (value === undefined) return null;
-  if (path.split('.').includes('secrets')) return `sealed ${hashOf(value).slice(0, 12)}`;
-  const text = typeof value === 'string' ? value : canonicalJson(masked(value));
+  if (path.split('.').includes('secrets')) return maskWhole(value);
+  const text = typeof value === 'string' ? value : canonicalJson(maskSecrets(value));
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }

@@ -4,7 +4,9 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
+import { Command } from 'commander';
 import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import { registerPlan } from '../cli/plan.ts';
 import type { ReviewView } from '../store/views/reviews.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
@@ -105,9 +107,40 @@ test('secrets are a digest of their ciphertext', async () => {
   assert.not.match(everything, 'c4n4ry');
 });
 
+/** `tagboat plan` in this process, with the controller's address in the environment. */
+async function planned(args: readonly string[], url = stack.controller.url): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  let [code, out, err] = [-1, '', ''];
+  const io = { env: { TAGBOAT_URL: url }, directory: stack.repository.directory, out: (text: string) => void (out += text), err: (text: string) => void (err += text), exit: (value: number) => void (code = value) };
+  const program = new Command('tagboat').exitOverride();
+  registerPlan(program, io);
+  await program.parseAsync(['plan', ...args], { from: 'user' });
+  return { code, out, err };
+}
+
+test('the command line makes the same plan against the live state, secrets masked, and says what it compares with', async () => {
+  for (const ref of ['pull/17', 'pull/19']) {
+    const review = (await find(ref))!;
+    const { code, out, err } = await planned(['--head', `refs/${ref}/head`, '--format', 'json']);
+    assert.is(code, 0, err);
+    const plan = JSON.parse(out) as { hash: string; basis: string; actions: unknown };
+    assert.is(plan.hash, review.planHash);
+    assert.equal(plan.actions, review.actions);
+    assert.is(plan.basis, 'the live state of team acme');
+  }
+  const broken = await planned(['--head', 'refs/pull/18/head']);
+  assert.is(broken.code, 1);
+  assert.match(broken.out, `${DEPLOYMENT}:10:`);
+  assert.match((await planned(['--head', start, '--base', start])).out, 'not the live state');
+  assert.is((await planned(['--head', 'nowhere'])).code, 2);
+  assert.is((await planned([], 'http://127.0.0.1:9')).code, 3);
+  const state = JSON.stringify(await stack.get('/live-state'));
+  assert.match(state, start);
+});
+
 test('a head behind the branch is merged file by file; what both changed is a conflict that says so', async () => {
   const main = await stack.push({ 'products/shop/version.yaml': versionManifest('1.1.0'), 'notes.yaml': 'free: words\n' }, 'Release 1.1.0');
   await stack.settled('shop', 'main', main);
+  assert.match((await planned(['--head', start])).out, `the head does not hold commit ${main.slice(0, 12)} of main, which is live`);
   const behind = await find('pull/17');
   const rebased = await reviewed('pull/17', behind!.head, (review) => review.base === main);
   assert.is(rebased.method, 'files');

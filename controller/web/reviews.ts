@@ -1,6 +1,7 @@
 /** Reviews, for programs and for people. A ref may hold slashes, encoded or not. */
 import type { Request } from 'express';
 import { TagboatError } from '../errors.ts';
+import { loadLiveState } from '../store/views/live-state.ts';
 import { countCutReviews, findReview, listMergedReviews, listReviews } from '../store/views/reviews.ts';
 import type { ReviewView } from '../store/views/reviews.ts';
 import { teamOf } from './context.ts';
@@ -16,6 +17,11 @@ const MERGED_SHOWN = 20;
 export function addReviewApi(api: Routes, context: WebContext): void {
   api.get('/teams/:team/reviews', 'user', async (request, response) => {
     response.json(await listReviews(context.pool, (await teamOf(context, request, response)).name));
+  });
+
+  api.get('/teams/:team/live-state', 'user', async (request, response) => {
+    const { name, commit, branch, directory } = await teamOf(context, request, response);
+    response.json({ team: name, commit, branch, directory, ...(await loadLiveState(context.pool, name)) });
   });
 
   api.get('/teams/:team/reviews/*ref', 'user', async (request, response) => {

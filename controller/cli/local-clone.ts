@@ -1,0 +1,71 @@
+/** A local clone as the repository that a reader reads; native git names its commits, and nothing is fetched from elsewhere. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TagboatError } from '../errors.ts';
+import { Mirror } from '../git/mirror.ts';
+import { parseRemote } from '../git/remote.ts';
+import { ParseCache } from '../manifests/parse-cache.ts';
+import type { Reading } from '../reconcile/read-repository.ts';
+import { RepositoryReader } from '../reconcile/read-repository.ts';
+import type { StoredVersion } from '../store/versions.ts';
+
+export interface CloneSettings {
+  /** '': that of the Team manifest. */
+  readonly team: string;
+  readonly branch: string;
+  readonly directory: string;
+  readonly frozen?: ReadonlyMap<string, StoredVersion>;
+  readonly owners?: ReadonlyMap<string, string>;
+}
+
+/** Lets `work` read commits as the head of the branch. The mirror that it takes is removed afterwards. */
+export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'tagboat-plan-'));
+  const remote = parseRemote(git(clone, 'rev-parse', '--absolute-git-dir'));
+  const mirror = await Mirror.open({ directory, remote });
+  try {
+    const cache = new ParseCache();
+    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, frozen: async () => frozen, owners: async () => owners }).read(undefined, AbortSignal.timeout(120_000)));
+  } finally {
+    await mirror.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+export function commitOf(clone: string, revision: string): string {
+  git(clone, 'rev-parse', '--absolute-git-dir');
+  try {
+    return git(clone, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`);
+  } catch (error) {
+    throw new TagboatError('UsageError', `there is no commit ${revision}`, { cause: error, hint: 'Name a commit, branch or tag of this clone with --base and --head; a shallow clone may lack it.' });
+  }
+}
+
+export function branchOf(clone: string): string {
+  try {
+    return git(clone, 'symbolic-ref', '--quiet', '--short', 'HEAD');
+  } catch {
+    return 'main'; // a detached head, as in most CI
+  }
+}
+
+/** Whether `commit` is in the history of `head`; one that the clone does not know is not. */
+export function holds(clone: string, head: string, commit: string): boolean {
+  try {
+    git(clone, 'merge-base', '--is-ancestor', commit, head);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function git(clone: string, ...args: string[]): string {
+  try {
+    return execFileSync('git', ['-C', clone, ...args], { encoding: 'utf8', timeout: 15_000, stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  } catch (error) {
+    if (args[0] === 'rev-parse' && args[1] === '--absolute-git-dir') throw new TagboatError('UsageError', `${clone} is no Git repository`, { cause: error, hint: 'Run it in a clone, or name one.' });
+    throw error;
+  }
+}
