@@ -45,6 +45,13 @@ export interface TeamConfig {
   readonly reviews: ReviewConfig;
 }
 
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: Secret | null;
+  readonly scopes: readonly string[];
+}
+
 export interface ControllerConfig {
   /** Absolute path of the file; null when all came from the environment. */
   readonly file: string | null;
@@ -58,6 +65,8 @@ export interface ControllerConfig {
   readonly agentAddress: string;
   readonly enrolAddress: string;
   readonly public: boolean;
+  readonly oidc: OidcConfig | null;
+  readonly trustedProxies: readonly string[];
   readonly teams: readonly TeamConfig[];
   readonly allowedSources: readonly string[];
   /** PEM text of authorities that Git servers may have besides the known ones. */
@@ -125,6 +134,8 @@ interface RawConfig {
   readonly agentAddress?: string;
   readonly enrolAddress?: string;
   readonly public: boolean;
+  readonly oidc?: { readonly issuer: string; readonly clientId: string; readonly clientSecret?: RawSecret; readonly scopes: readonly string[] };
+  readonly trustedProxies: readonly string[];
   readonly teams: readonly RawTeam[];
   readonly allowedSources: readonly string[];
   readonly gitCaFile?: string;
@@ -176,6 +187,8 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     agentAddress: raw.agentAddress ?? `${new URL(publicUrl).hostname}:${String(agents.port)}`,
     enrolAddress: raw.enrolAddress ?? `${new URL(publicUrl).hostname}:${String(enrolment.port)}`,
     public: raw.public,
+    oidc: completeOidc(raw.oidc, source),
+    trustedProxies: raw.trustedProxies,
     teams,
     allowedSources: raw.allowedSources,
     gitCa: raw.gitCaFile === undefined ? null : readCaFile(source.path(raw.gitCaFile, ['gitCaFile']), ['gitCaFile'], source),
@@ -184,6 +197,14 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     operatorTokenFile: raw.operatorTokenFile === undefined ? resolve(dataDirectory, 'operator.token') : source.path(raw.operatorTokenFile, ['operatorTokenFile']),
     logLevel: raw.logLevel,
   };
+}
+
+function completeOidc(raw: RawConfig['oidc'], source: ConfigSource): OidcConfig | null {
+  if (raw === undefined) return null;
+  const { protocol, hostname } = new URL(raw.issuer);
+  if (protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) source.fault(['oidc', 'issuer'], 'the issuer has to be https; http is for the loopback only');
+  for (const scope of ['openid', 'email']) if (!raw.scopes.includes(scope)) source.fault(['oidc', 'scopes'], `the scope ${scope} is needed: people are known by their e-mail address`);
+  return { issuer: raw.issuer, clientId: raw.clientId, clientSecret: raw.clientSecret === undefined ? null : source.secret(raw.clientSecret, ['oidc', 'clientSecret']), scopes: raw.scopes };
 }
 
 function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamConfig {

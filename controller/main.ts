@@ -155,7 +155,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
   const closing = new AbortController();
   const web = await startWeb(
-    createWeb({ pool, log, metrics, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, closing: closing.signal, version: packageVersion(), config: { public: config.public }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    createWeb({ pool, log, metrics, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
     config.listeners.http,
   );
   undo.push(() => {

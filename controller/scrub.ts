@@ -18,6 +18,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(bearer|basic)(\s+)[a-z0-9._~+/=-]{8,}/gi, `$1$2${MASK}`],
   [/([?&](?:access_token|private_token|token|password|secret|signature|key)=)[^&\s"'\\#]+/gi, `$1${MASK}`],
   [/("(?:[a-z_-]*(?:password|passphrase|secret|token)|private_?key|api_?key|cookie|set-cookie)"\s*:\s*")(?:[^"\\]|\\.)+/gi, `$1${MASK}`],
+  [/\b(tg[bos]_)[A-Za-z0-9_-]{20,}/g, `$1${MASK}`],
   [/\b(gh[pousr]_|github_pat_|glpat-|xox[abposr]-|npm_|dckr_pat_)[A-Za-z0-9_-]{8,}/g, `$1${MASK}`],
   [/\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*/g, MASK],
 ];

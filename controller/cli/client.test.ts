@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pg from 'pg';
+import { sql } from 'slonik';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seedAudit, seedDeployment, seedHarbour, seedNode, seedObserved, seedProduct, seedRecord, seedTeam } from '../web/testing/harbour.ts';
@@ -14,6 +15,7 @@ import { registerAudit } from './audit.ts';
 import { columns, ControllerClient, processIo } from './client.ts';
 import { registerNode } from './node.ts';
 import { registerStatus } from './status.ts';
+import { registerToken } from './token.ts';
 
 const test = suite('commands that ask the controller');
 let controller: TestController;
@@ -50,6 +52,7 @@ async function run(args: readonly string[], env: Record<string, string> = { TAGB
   registerStatus(program, io);
   registerAudit(program, io);
   registerNode(program, io);
+  registerToken(program, io);
   await program.parseAsync([...args], { from: 'user' });
   return { code, out, err };
 }
@@ -198,6 +201,30 @@ test('texts of others cannot steer the terminal', () => {
 test('the process itself is the default', async () => {
   assert.is(processIo.directory, process.cwd());
   assert.instance(await ControllerClient.find({ url: 'http://127.0.0.1:1' }, processIo), ControllerClient);
+});
+
+test('tokens are made, listed and revoked; only the token itself is on standard output', async () => {
+  await controller.db.pool.query(sql.unsafe`update team set members = '[{"name": "Ann", "email": "ann@example.org", "role": "admin"}]' where name = 'fine'`);
+  const made = await run(['token', 'create', '--team', 'fine', '--profile', 'Ann@example.org', '--role', 'admin', '--label', 'ci', '--expires', '1h']);
+  assert.is(made.code, 0, made.err);
+  assert.match(made.out, /^tgb_[0-9a-f]{12}_[\w-]{43}\n$/);
+  assert.match(made.err, /^Token [0-9a-f]{12} of ann@example.org, role admin, for team fine, until 20/);
+  const own = { TAGBOAT_URL: controller.url, TAGBOAT_TOKEN: made.out.trim() };
+  assert.is((await run(['status'], own)).code, 0);
+  assert.match((await run(['token', 'list'], own)).out, /^ID +PROFILE .*\n[0-9a-f]{12}  ann@example.org  fine  admin  active .* ci\n$/);
+  const reader = await run(['token', 'create', '--format', 'json'], own);
+  const second = JSON.parse(reader.out) as { id: string; role: string; profile: string; token: string };
+  assert.equal([second.role, second.profile], ['user', 'ann@example.org']);
+  assert.is((await run(['token', 'create', '--role', 'owner'], own)).code, 2);
+  assert.is((await run(['token', 'create', '--all-teams'], own)).code, 2);
+  assert.is((await run(['token', 'create', '--expires', 'soon'], own)).code, 2);
+  assert.is((await run(['token', 'create', '--team', 'fine', '--profile', 'nobody@example.org'])).code, 1);
+  assert.is((await run(['token', 'list', '--team', 'fine'], { ...own, TAGBOAT_TOKEN: second.token })).code, 2);
+  assert.is((await run(['token', 'list', '--team', 'acme'], own)).code, 1);
+  assert.is((await run(['token', 'revoke', second.id, '--team', 'fine'], own)).code, 0);
+  assert.is((await run(['status'], { ...own, TAGBOAT_TOKEN: second.token })).code, 2);
+  assert.is((await run(['token', 'revoke', 'f'.repeat(12), '--team', 'fine'])).code, 1);
+  assert.match((await run(['token', 'list'])).out, 'revoked');
 });
 
 test.run();

@@ -68,6 +68,7 @@ function exitCodeOf(error: unknown): 1 | 2 | 3 {
     case 'UsageError':
     case 'ConfigInvalid':
     case 'Unauthorized':
+    case 'Forbidden':
       return 2;
     default:
       return 1;
@@ -98,8 +99,9 @@ export class ControllerClient {
     return this.#parse(await this.#ask('GET', path), shape);
   }
 
-  async post<T>(path: string, shape: z.ZodType<T, z.ZodTypeDef, unknown>): Promise<T> {
-    return this.#parse(await this.#ask('POST', path), shape);
+  /** `body` goes as JSON. */
+  async post<T>(path: string, shape: z.ZodType<T, z.ZodTypeDef, unknown>, body?: unknown): Promise<T> {
+    return this.#parse(await this.#ask('POST', path, body), shape);
   }
 
   #parse<T>(body: unknown, shape: z.ZodType<T, z.ZodTypeDef, unknown>): T {
@@ -108,14 +110,15 @@ export class ControllerClient {
     return parsed.data;
   }
 
-  async #ask(method: string, path: string): Promise<unknown> {
+  async #ask(method: string, path: string, body?: unknown): Promise<unknown> {
     let response: Response;
     let text: string;
     try {
       response = await fetch(`${this.#url}/api/v1${path}`, {
         method,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         redirect: 'error', // a token must not travel on to another host
-        headers: { accept: 'application/json', 'x-tagboat-user': userName(), ...(this.#token !== undefined && this.#token !== '' && { authorization: `Bearer ${this.#token}` }) },
+        headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }), 'x-tagboat-user': userName(), ...(this.#token !== undefined && this.#token !== '' && { authorization: `Bearer ${this.#token}` }) },
         signal: AbortSignal.timeout(DEADLINE_MS),
       });
       text = await boundedText(response);
@@ -127,6 +130,8 @@ export class ControllerClient {
     const { code, message, hint } = told.success ? told.data.error : { code: '', message: `${this.#url} answers with status ${String(response.status)}`, hint: 'Check the address.' };
     if (response.status === 401) throw new TagboatError('Unauthorized', message, { hint: 'Set TAGBOAT_TOKEN or pass --token; the operator\'s token is in the file operator.token of the controller\'s data directory.' });
     if (response.status === 404) throw new TagboatError(code === 'NodeUnknown' ? 'NodeUnknown' : 'NotFound', message, { hint });
+    if (response.status === 403) throw new TagboatError('Forbidden', message, { hint });
+    if (response.status === 409) throw new TagboatError('Conflict', message, { hint });
     if (response.status === 400) throw new TagboatError('UsageError', message, { hint });
     if (response.status >= 500) throw new TagboatError('ControllerUnreachable', message, { hint });
     throw new TagboatError('Internal', message, { hint });

@@ -10,6 +10,7 @@ import { registerNode } from './node.ts';
 import { registerPlan } from './plan.ts';
 import { registerRender } from './render.ts';
 import { registerStatus } from './status.ts';
+import { registerToken } from './token.ts';
 import { registerValidate } from './validate.ts';
 
 const program = new Command('tagboat')
@@ -19,7 +20,7 @@ const program = new Command('tagboat')
   .addHelpText('after', '\nExit codes: 0 fine, 1 problems found, 2 wrong use, 3 could not reach something.')
   .exitOverride();
 
-for (const register of [registerDemo, registerController, registerAgent, registerValidate, registerRender, registerPlan, registerStatus, registerAudit, registerNode]) register(program);
+for (const register of [registerDemo, registerController, registerAgent, registerValidate, registerRender, registerPlan, registerStatus, registerAudit, registerNode, registerToken]) register(program);
 for (const command of program.commands) {
   command.exitOverride();
   for (const nested of command.commands) nested.exitOverride();

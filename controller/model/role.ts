@@ -7,3 +7,7 @@ export type Role = (typeof ROLES)[number];
 export function atLeast(role: Role, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
+
+export function weaker(a: Role, b: Role): Role {
+  return atLeast(a, b) ? b : a;
+}

@@ -36,7 +36,8 @@ export interface Reading {
   readonly products: readonly DeclaredProduct[];
   readonly versions: readonly RefVersion[];
   readonly refsDigest: string;
-  readonly members: readonly { readonly name: string; readonly email: string; readonly role: string }[];
+  /** Null: no Team manifest could be read and a file is broken, so it is not known; what was known before goes on. */
+  readonly members: readonly { readonly name: string; readonly email: string; readonly role: string }[] | null;
   /** Who waits for whom: dependents by deployment. */
   readonly dependents: ReadonlyMap<string, readonly string[]>;
 }
@@ -123,7 +124,7 @@ export class RepositoryReader {
       products: this.#memory.same('products', [...files.set.byKind.Product.values()].map(({ name, spec }) => ({ name, type: spec.type, description: spec.description ?? '' }))),
       versions,
       refsDigest: digestOf(watched, refs, frozenNames),
-      members,
+      members: files.set.byKind.Team.size === 0 && files.set.problems.some(({ severity }) => severity === 'error') ? null : members,
       dependents,
     };
   }

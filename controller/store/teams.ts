@@ -29,10 +29,11 @@ export async function saveProblems(connection: CommonQueryMethods, team: string,
   await connection.query(sql.type(nothing)`update team set problems = ${json}::jsonb where name = ${team} and problems <> ${json}::jsonb`);
 }
 
-/** What was planned last: the commit, a digest of the watched refs, the people (R2, R26). */
+/** What was planned last: the commit, a digest of the watched refs, the people (R2, R26; null leaves them). */
 export async function saveSynced(connection: CommonQueryMethods, team: string, commit: string, refsDigest: string, members: unknown): Promise<void> {
+  const people = members === null ? null : JSON.stringify(members);
   await connection.query(sql.type(nothing)`
-    update team set commit_id = ${commit}, refs_digest = ${refsDigest}, members = ${JSON.stringify(members)}::jsonb, synced_at = now()
+    update team set commit_id = ${commit}, refs_digest = ${refsDigest}, members = coalesce(${people}::jsonb, members), synced_at = now()
     where name = ${team}`);
 }
 

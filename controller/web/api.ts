@@ -6,14 +6,15 @@ import { loadHistory } from '../store/views/history.ts';
 import { listNodes } from '../store/views/nodes.ts';
 import { listProducts } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
-import { callerOf } from './access.ts';
+import { actorOf, callerOf } from './access.ts';
 import type { AccessOptions } from './access.ts';
-import { actorOf, auditPage, noDeployment, parameter, teamOf } from './context.ts';
+import { auditPage, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
 import { addReviewApi } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendTeamEvents } from './team-events.ts';
+import { addTokenRoutes } from './token-api.ts';
 
 export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool, nodes } = context;
@@ -74,15 +75,16 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
 
   api.post('/teams/:team/nodes/:node/enrolments', 'admin', async (request, response) => {
     const team = await teamOf(context, request, response);
-    response.status(201).json(await nodes.mintEnrolment(team.name, parameter(request, 'node'), actorOf(request)));
+    response.status(201).json(await nodes.mintEnrolment(team.name, parameter(request, 'node'), actorOf(request, response)));
   });
 
   api.post('/teams/:team/nodes/:node/revocation', 'admin', async (request, response) => {
     const team = await teamOf(context, request, response);
-    await nodes.revoke(team.name, parameter(request, 'node'), actorOf(request));
+    await nodes.revoke(team.name, parameter(request, 'node'), actorOf(request, response));
     response.status(204).end();
   });
 
   addReviewApi(api, context);
+  addTokenRoutes(api, context);
   return api;
 }

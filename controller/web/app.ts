@@ -13,11 +13,22 @@ import type { WebContext } from './context.ts';
 import { deadline } from './deadline.ts';
 import { operationRoutes } from './operations.ts';
 import { pageRoutes } from './page-router.ts';
+import { OidcProvider } from './oidc.ts';
+import type { OidcOptions } from './oidc.ts';
+import { Refusals } from './refusals.ts';
 import type { Route } from './routes.ts';
+import { signInRoutes } from './sign-in.ts';
 import { errorHandler } from './web-errors.ts';
 
 export interface WebOptions extends WebContext {
-  readonly config: { readonly public: boolean };
+  readonly config: {
+    readonly public: boolean;
+    /** The address that people use; https makes cookies and headers stricter. */
+    readonly publicUrl: string;
+    readonly oidc: OidcOptions | null;
+    /** Whose `X-Forwarded-For` is believed: addresses, networks, `loopback`, `linklocal`, `uniquelocal`. */
+    readonly trustedProxies: readonly string[];
+  };
   readonly operatorToken: Secret;
   /** After this long without an answer the request is told so. Milliseconds; 30,000 unless told. */
   readonly deadlineMs?: number;
@@ -27,22 +38,29 @@ const CONTENT_SECURITY_POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 export function createWeb(options: WebOptions): Express {
-  const access = { operatorToken: options.operatorToken, public: options.config.public };
+  const { pool, log, operatorToken, config } = options;
+  const secure = config.publicUrl.startsWith('https:');
+  const access = { pool, operatorToken, public: config.public, secure, refusals: new Refusals(pool, log) };
+  const provider = config.oidc === null ? null : new OidcProvider(config.oidc, `${config.publicUrl}/sign-in/oidc/callback`);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
+  app.set('trust proxy', [...config.trustedProxies]);
   app.use((_request: Request, response: Response, next: NextFunction) => {
     response.set({
       'Content-Security-Policy': CONTENT_SECURITY_POLICY,
       'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',
+      'X-Frame-Options': 'DENY',
+      'Cross-Origin-Opener-Policy': 'same-origin',
       'Cache-Control': 'no-store',
+      ...(secure && { 'Strict-Transport-Security': 'max-age=31536000' }),
     });
     next();
   });
   app.use(counted(options));
   app.use(deadline(options.version, options.deadlineMs ?? 30_000));
-  const rooms = [operationRoutes(options, access), assetRoutes(access), apiRoutes(options, access), pageRoutes(options, access)];
+  const rooms = [operationRoutes(options, access), assetRoutes(access), signInRoutes(options, access, provider), apiRoutes(options, access), pageRoutes(options, access)];
   for (const routes of rooms) app.use(routes.base === '' ? '/' : routes.base, routes.router);
   app.locals['routes'] = rooms.flatMap((routes) => routes.table);
   app.use(async (request: Request, response: Response) => {

@@ -109,12 +109,6 @@ export function auditPage(request: Request): { readonly before: number | undefin
   return { before: positive(request, 'before', Number.MAX_SAFE_INTEGER), limit: positive(request, 'limit', 1_000) ?? 100 };
 }
 
-/** How audit rows name the caller of an operation (R26). The name is the caller's own word; holding the token is the proof. */
-export function actorOf(request: Request): string {
-  const user = request.get('x-tagboat-user') ?? '';
-  return /^[A-Za-z0-9._@-]{1,64}$/.test(user) ? `cli:${user}` : 'cli:operator';
-}
-
 export function noDeployment(team: string, name: string): TagboatError {
   return new TagboatError('NotFound', `team ${team} has no deployment ${name}`, { hint: `GET /api/v1/teams/${encodeURIComponent(team)}/deployments lists them.` });
 }

@@ -10,11 +10,18 @@ export interface Crumb {
   readonly href: string;
 }
 
+export interface Account {
+  readonly who: string;
+  readonly csrf: string;
+}
+
 export interface PageFrame {
   readonly title: string;
   readonly crumbs: readonly Crumb[];
   /** Pages of a team have its bar; `section` is the segment after the team's name. */
   readonly team?: { readonly name: string; readonly section: string; readonly watch?: { readonly kind: 'deployment'; readonly name: string } };
+  /** Who is signed in with a browser session, and what the form to leave has to bring along. `null`: nobody; may sign in. Absent: neither is said. */
+  readonly account?: Account | null | undefined;
   /** The version of Tagboat. */
   readonly version: string;
   /**
@@ -45,7 +52,7 @@ ${frame.renew === 'script' && html`<script src="${SCRIPT_URL}" defer></script>`}
 <a class="brand" href="/"><img src="/assets/tagboat.svg" alt="" width="30" height="30"> Tagboat</a>
 <nav aria-label="Breadcrumb"><ol>${frame.crumbs.map((crumb, index) => html`<li><a href="${crumb.href}"${index === last && html` aria-current="page"`}>${crumb.text}</a></li>`)}</ol></nav>
 <span id="live" role="status"></span><span id="announce" class="hidden" aria-live="polite"></span>
-</header>
+${accountBox(frame.account)}</header>
 ${frame.team !== undefined && teamNav(frame.team.name, frame.team.section)}
 <main id="main" tabindex="-1">
 ${frame.body}
@@ -54,4 +61,10 @@ ${frame.body}
 </body>
 </html>
 `;
+}
+
+function accountBox(account: Account | null | undefined): Html | false {
+  if (account === undefined) return false;
+  if (account === null) return html`<a class="account" href="/sign-in">Sign in</a>`;
+  return html`<form class="account" method="post" action="/sign-out"><input type="hidden" name="csrf" value="${account.csrf}"><span>${account.who}</span> <button type="submit">Sign out</button></form>`;
 }

@@ -4,6 +4,7 @@
  */
 import type { Request, Response } from 'express';
 import { TagboatError } from '../errors.ts';
+import { stillAdmitted } from './access.ts';
 import { keepOpen } from './deadline.ts';
 
 /** Streams that one controller keeps open; each costs a socket and, with logs, a stream of an agent. */
@@ -24,8 +25,6 @@ export interface StreamOptions {
   readonly closing: AbortSignal;
   /** Written when nothing else was for a while; none for formats that have no comment. */
   readonly keepAlive?: string | undefined;
-  /** Asked from time to time: may the reader still read? */
-  allowed?(): Promise<boolean>;
 }
 
 export interface OpenStream {
@@ -61,7 +60,8 @@ export function openStream(request: Request, response: Response, options: Stream
     return waiting;
   };
   const tick = async (): Promise<void> => {
-    if (options.allowed !== undefined && !(await options.allowed().catch(() => true))) return over.abort();
+    // A token may be revoked and a member removed while somebody reads.
+    if (!(await stillAdmitted(response).catch(() => true))) return over.abort();
     if (options.keepAlive !== undefined && waiting === undefined) await write(options.keepAlive);
   };
   return {

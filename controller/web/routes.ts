@@ -2,8 +2,8 @@
  * The one place where a route says what it needs of its caller. Every route of the web room is declared through `Routes`; the guard
  * runs before its handler, and the table of all of them drives the test that asks each as somebody who must not.
  */
-import { Router } from 'express';
-import type { NextFunction, Request, Response } from 'express';
+import { json, Router, urlencoded } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Role } from '../model/role.ts';
 import { admit } from './access.ts';
 import type { AccessOptions } from './access.ts';
@@ -21,6 +21,14 @@ export interface Route {
   readonly path: string;
   readonly need: Need;
 }
+
+const BODIES = {
+  form: [urlencoded({ extended: false, limit: '16kb', parameterLimit: 20 }), (request, _response, next) => {
+    request.body ??= {};
+    next();
+  }],
+  json: [json({ limit: '64kb' })],
+} as const satisfies Record<string, readonly RequestHandler[]>;
 
 type Handler = (request: Request, response: Response) => Promise<unknown> | void;
 
@@ -41,9 +49,11 @@ export class Routes {
     this.router.get(path, this.#guard(need), handler);
   }
 
-  post(path: string, need: Need, handler: Handler): void {
+  /** `body`: what the handler finds in `request.body`; without it the body is left as it comes. */
+  post(path: string, need: Need, handler: Handler, body?: keyof typeof BODIES): void {
     this.#add('POST', path, need);
-    this.router.post(path, this.#guard(need), handler);
+    // Read first: a form brings the proof of where it comes from in its body.
+    this.router.post(path, ...(body === undefined ? [] : BODIES[body]), this.#guard(need), handler);
   }
 
   #add(method: Route['method'], path: string, need: Need): void {

@@ -6,12 +6,17 @@ import { TagboatError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { isConnectionLoss } from '../store/retry.ts';
 import { errorPage } from './pages/error-page.ts';
+import { signInAddress } from './safe-next.ts';
 import type { WebError } from './pages/error-page.ts';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   UsageError: 400,
   Unauthorized: 401,
   Forbidden: 403,
+  SignInRefused: 403,
+  ProviderUnreachable: 503,
+  Conflict: 409,
+  TooManyAttempts: 429,
   EnrolmentRefused: 409,
   NodeRevoked: 409,
   NotFound: 404,
@@ -47,6 +52,12 @@ export function errorHandler(log: Logger, version: string) {
       response.destroy();
       return;
     }
+    // People who may not read yet are asked who they are, and come back (SPEC §5). A program gets its status.
+    if (answer.code === 'Unauthorized' && request.method === 'GET' && request.get('authorization') === undefined && wantsPage(request)) {
+      response.redirect(303, signInAddress(request.originalUrl));
+      return;
+    }
+    if (answer.status === 429) response.set('Retry-After', '300');
     sendError(request, response, answer, version);
   };
 }

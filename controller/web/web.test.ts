@@ -48,8 +48,15 @@ test('without a token nothing answers but health, readiness and schemas', async 
   for (const path of ['/healthz', '/readyz', '/schemas/deployment.json']) assert.is((await closed.fetch(path, { token: '' })).status, 200, path);
 });
 
-test('people get a plain page instead of JSON, and it tells nothing', async () => {
-  const response = await closed.fetch('/teams/acme', { token: '', headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
+test('people are sent to sign in and come back; a wrong token in a header gets a plain page that tells nothing', async () => {
+  const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
+  for (const path of ['/teams/acme', '/teams/none', '/nothing', '/']) {
+    const response = await closed.fetch(`${path}?a=b`, { token: '', headers: { accept } });
+    assert.is(response.status, 303);
+    assert.is(response.headers.get('location'), `/sign-in?next=${encodeURIComponent(`${path}?a=b`)}`);
+    assert.not.match(await response.text(), /shop/);
+  }
+  const response = await closed.fetch('/teams/acme', { token: 'wrong', headers: { accept } });
   assert.is(response.status, 401);
   assert.match(response.headers.get('content-type') ?? '', 'text/html');
   assert.match(response.headers.get('www-authenticate') ?? '', 'Bearer');
@@ -212,7 +219,7 @@ function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestContr
     pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal, changes: new ChangeFeed({ pool: closed.db.pool, log: createLogger({ write: () => undefined }) }),
     logs: { read: () => assert.unreachable() as never },
     nodes: { mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
-    config: { public: true }, operatorToken: new Secret(OPERATOR_TOKEN), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),
+    config: { public: true, publicUrl: 'http://127.0.0.1', oidc: null, trustedProxies: [] }, operatorToken: new Secret(OPERATOR_TOKEN), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),
   });
   return { app, logged };
 }

@@ -10,6 +10,7 @@ import { CHANNELS } from '../../store/notify.ts';
 import { createWeb, routesOf } from '../app.ts';
 import { ChangeFeed } from '../change-feed.ts';
 import type { LogLine, NodeAdministration, NodeLogs, TeamReadiness } from '../context.ts';
+import type { OidcOptions } from '../oidc.ts';
 import type { Route } from '../routes.ts';
 import { startWeb } from '../server.ts';
 
@@ -28,13 +29,13 @@ export interface TestController {
   /** What the agents send. */
   logs: NodeLogs['read'];
   /** With the operator's token, unless `token` says otherwise; '' sends none. */
-  fetch(path: string, options?: { readonly token?: string; readonly method?: string; readonly headers?: Readonly<Record<string, string>> }): Promise<Response>;
+  fetch(path: string, options?: { readonly token?: string; readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }): Promise<Response>;
   json(path: string, options?: { readonly token?: string }): Promise<unknown>;
   text(path: string): Promise<string>;
   stop(): Promise<void>;
 }
 
-export async function testController(options: { readonly public?: boolean } = {}): Promise<TestController> {
+export async function testController(options: { readonly public?: boolean; readonly publicUrl?: string; readonly oidc?: OidcOptions; readonly port?: number } = {}): Promise<TestController> {
   const db = await testDatabase();
   const asked: string[] = [];
   const logged: string[] = [];
@@ -65,12 +66,12 @@ export async function testController(options: { readonly public?: boolean } = {}
     changes,
     closing: closing.signal,
     version: '0.1.0',
-    config: { public: options.public ?? false },
+    config: { public: options.public ?? false, publicUrl: options.publicUrl ?? 'http://127.0.0.1', oidc: options.oidc ?? null, trustedProxies: ['loopback'] },
     operatorToken: new Secret(OPERATOR_TOKEN),
   });
-  const web = await startWeb(app, { host: '127.0.0.1', port: 0 });
-  const ask: TestController['fetch'] = (path, { token = OPERATOR_TOKEN, method = 'GET', headers = {} } = {}) =>
-    fetch(`${web.url}${path}`, { method, headers: { ...headers, ...(token !== '' && { authorization: `Bearer ${token}` }) }, signal: AbortSignal.timeout(20_000) });
+  const web = await startWeb(app, { host: '127.0.0.1', port: options.port ?? 0 });
+  const ask: TestController['fetch'] = (path, { token = OPERATOR_TOKEN, method = 'GET', headers = {}, body } = {}) =>
+    fetch(`${web.url}${path}`, { method, redirect: 'manual', ...(body !== undefined && { body }), headers: { ...headers, ...(token !== '' && { authorization: `Bearer ${token}` }) }, signal: AbortSignal.timeout(20_000) });
   return {
     db,
     url: web.url,

@@ -1,0 +1,40 @@
+/** A real OpenID Connect provider on the loopback, with its own sign-in form, for one client. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Provider from 'oidc-provider';
+
+export interface Account {
+  readonly email?: string;
+  readonly email_verified?: boolean;
+}
+
+export interface IdentityProvider {
+  readonly issuer: string;
+  /** Who the login names are. */
+  readonly accounts: Map<string, Account>;
+  stop(): Promise<void>;
+}
+
+export async function identityProvider(client: { readonly id: string; readonly secret: string; readonly redirectUri: string; readonly claimsInToken?: boolean }): Promise<IdentityProvider> {
+  const server = createServer((request, response) => void handle(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const issuer = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const accounts = new Map<string, Account>();
+  const provider = new Provider(issuer, {
+    clients: [{ client_id: client.id, client_secret: client.secret, redirect_uris: [client.redirectUri], grant_types: ['authorization_code'], response_types: ['code'] }],
+    claims: { openid: ['sub'], email: ['email', 'email_verified'] },
+    conformIdTokenClaims: client.claimsInToken !== true,
+    pkce: { required: () => true },
+    findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) }),
+    cookies: { keys: ['for tests'] },
+  });
+  const handle = provider.callback();
+  return {
+    issuer,
+    accounts,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
