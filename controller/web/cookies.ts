@@ -1,5 +1,5 @@
 /** The three cookies of sign-in. Behind https their names say `__Host-`: then no other host or path can have set them. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 
 export type CookieName = 'session' | 'form' | 'oidc';
@@ -22,13 +22,16 @@ export function clearCookie(response: Response, name: CookieName, secure: boolea
   response.clearCookie(fullName(name, secure), { httpOnly: true, sameSite: 'lax', secure, path: '/' });
 }
 
-/** What a form has to bring along besides the cookie, which the browser sends by itself: made of the cookie, and not the other way round. */
-export function formToken(cookie: string): string {
-  return createHash('sha256').update(`form:${cookie}`).digest('base64url');
+/**
+ * What a form has to bring along besides the cookie, which the browser sends by itself: made of the cookie, and not the other way round. It is
+ * another one on every page, for pages are compressed, and what never changes could be guessed from their sizes.
+ */
+export function formToken(cookie: string, salt: string = randomBytes(9).toString('base64url')): string {
+  return `${salt}.${createHash('sha256').update(`form:${salt}:${cookie}`).digest('base64url')}`;
 }
 
 export function isFormToken(text: unknown, cookie: string): boolean {
-  return typeof text === 'string' && cookie !== '' && sameText(text, formToken(cookie));
+  return typeof text === 'string' && cookie !== '' && sameText(text, formToken(cookie, text.split('.', 1)[0]));
 }
 
 /** Constant time whatever the lengths: digests are compared. */
