@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { sql } from 'slonik';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,20 +9,36 @@ import { testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
 import { seedFleet } from './testing/fleet.ts';
 import { seedHarbour } from './testing/harbour.ts';
+import { seedVoyage } from './testing/voyage.ts';
+import type { LogLine } from './context.ts';
 // @timeout 300
 
 const test = suite('pages in Chromium');
 const browser = await browserOrSkip('pages in Chromium');
 let controller: TestController;
 const complaints: string[] = [];
+/** What containers say from now on. */
+const logged = new EventEmitter();
 
+const VOYAGE = 'checkout-and-payment-orchestration-service-production';
 const PAGES = ['/', '/teams/acme', '/teams/acme?view=where', '/teams/acme?show=fine', '/teams/fleet', '/teams/acme/deployments/shop-staging', '/teams/acme/deployments/shop-production', '/teams/acme/deployments/docs',
+  `/teams/acme/deployments/${VOYAGE}`, `/teams/acme/deployments/${VOYAGE}/logs?container=checkout-web`, 'attempt',
   '/teams/acme/products', '/teams/acme/products/shop', '/teams/acme/nodes', '/teams/acme/nodes/harbor', '/teams/acme/nodes/pier', '/teams/acme/audit', '/teams/nobody'];
 
 test.before(async () => {
   controller = await testController({ public: true });
   await seedHarbour(controller.db.pool);
   await seedFleet(controller.db.pool, 'fleet', 40);
+  await seedVoyage(controller.db.pool, 'acme');
+  const failed = await controller.db.pool.oneFirst(sql.unsafe`select id from attempt where deployment = ${VOYAGE} and outcome = 'failed'`);
+  PAGES[PAGES.indexOf('attempt')] = `/teams/acme/deployments/${VOYAGE}/attempts/${String(failed)}`;
+  controller.logs = async function* read(of, signal): AsyncGenerator<LogLine> {
+    for (let n = 1; n <= 60; n++) yield { at: new Date('2026-01-02T03:04:05Z'), stream: 'stdout', text: `request ${String(n)} of ${'a'.repeat(200)}` };
+    if (!of.follow) return;
+    const said = once(logged, 'line', { signal });
+    yield { at: new Date('2026-01-02T03:04:06Z'), stream: 'stdout', text: String((await said)[0]) };
+    await once(signal, 'abort');
+  };
 });
 test.after(async () => {
   await browser?.close();
@@ -135,6 +152,35 @@ test('a change is seen and said without a reload; focus, unfolded parts and type
   await page.click('text=Resume updates');
   await page.waitForSelector('#d-shop-production >> text=there is no bundle logging', { state: 'detached' });
   await page.context().close();
+});
+
+test('the steps of an attempt appear as they happen, on its deployment alone', async () => {
+  const page = await open();
+  await page.goto(`${controller.url}/teams/acme/deployments/${VOYAGE}`);
+  await page.waitForSelector('body[data-listening]', { state: 'attached' });
+  await page.click('summary >> text=Plan');
+  await controller.db.pool.query(sql.unsafe`insert into attempt_event (attempt_id, sequence, at, step, text) select id, 9, now(), 'clean', 'all containers are good' from attempt where deployment = ${VOYAGE} and state = 'running'`);
+  await page.waitForSelector('.steps >> text=all containers are good');
+  assert.is(await page.locator('details[id^=plan-][open]').count(), 0, 'what was folded stays folded');
+  assert.ok(await page.locator('.attempts svg[aria-label*="pull"]').count() > 3);
+  await page.context().close();
+});
+
+test('a log is followed with scripts, and shown without', async () => {
+  const plain = await open({ scripts: false });
+  const address = `${controller.url}/teams/acme/deployments/${VOYAGE}/logs?container=checkout-web`;
+  await plain.goto(address);
+  assert.match(await plain.textContent('#log') ?? '', 'request 60 of');
+  await plain.context().close();
+  const page = await open();
+  await page.goto(address);
+  await page.waitForSelector('text=Following');
+  await sleepUntil(() => logged.listenerCount('line') > 0, { what: 'somebody who follows' });
+  logged.emit('line', 'a line of this moment');
+  await page.waitForSelector('#log >> text=a line of this moment');
+  assert.is(((await page.textContent('#log')) ?? '').match(/request 1 of/g)?.length, 1);
+  await page.context().close();
+  await sleepUntil(() => logged.listenerCount('line') === 0, { what: 'the end of following' });
 });
 
 test('the policy on content was never broken and no script failed', () => {

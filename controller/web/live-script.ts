@@ -3,6 +3,7 @@
  * over the old one, so that focus, selection and what was unfolded stay. Text in a module, so that it is there however Tagboat is installed.
  */
 import { createHash } from 'node:crypto';
+import { LOG_SCRIPT } from './script/log.ts';
 import { MORPH_SCRIPT } from './script/morph.ts';
 
 export const LIVE_SCRIPT = `'use strict';
@@ -22,6 +23,7 @@ ${MORPH_SCRIPT}
     button.className = paused ? 'paused' : 'live';
   };
   const active = () => !paused && !document.hidden;
+${LOG_SCRIPT}
 
   // When to look: events make it soon, their absence now and then. A page that is costly to make is asked for less often.
   const soon = (wait) => {
@@ -103,6 +105,7 @@ ${MORPH_SCRIPT}
     clearTimeout(timer);
     timer = undefined;
     listen();
+    follow();
     soon(events ? WITHOUT_EVENTS : 2000);
   };
   button.addEventListener('click', () => {

@@ -73,11 +73,11 @@ export async function sendLogs(context: WebContext, request: Request, response: 
 }
 
 /** Texts that the node wrote are scrubbed like any other that leaves the process (R27). */
-function tidy(line: LogLine): LogLine {
+export function tidy(line: LogLine): LogLine {
   return { at: line.at, stream: line.stream, text: scrub(line.text.replace(/\r?\n$/, '').slice(0, MAX_LINE)) };
 }
 
-function containerOf({ name, prefix, containers }: DeploymentView, asked: unknown): string {
+export function containerOf({ name, prefix, containers }: DeploymentView, asked: unknown): string {
   const names = containers.map((container) => container.name);
   const listed = names.length === 0 ? 'none is known' : names.join(', ');
   if (asked === undefined || asked === '') {

@@ -2,25 +2,28 @@
 import { TagboatError } from '../errors.ts';
 import { listAudit } from '../store/audit.ts';
 import { countDeployments, listDeployments } from '../store/views/deployments.ts';
-import { loadHistory } from '../store/views/history.ts';
+import { loadAttempt, loadHistory } from '../store/views/history.ts';
 import { listNodes } from '../store/views/nodes.ts';
 import { listProducts } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { callerOf } from './access.ts';
 import type { AccessOptions } from './access.ts';
-import { auditPage, noDeployment, parameter, teamOf } from './context.ts';
+import { auditPage, noDeployment, parameter, positive, teamOf, word } from './context.ts';
 import type { WebContext } from './context.ts';
 import { href } from './html.ts';
 import type { Crumb } from './layout.ts';
+import { attemptPage } from './pages/attempt-page.ts';
 import { auditPageBody } from './pages/audit-page.ts';
 import { readFilter } from './pages/deployment-filter.ts';
 import { deploymentPage } from './pages/deployment-page.ts';
+import { logPage } from './pages/log-page.ts';
 import { nodePage } from './pages/node-page.ts';
 import { nodesPage } from './pages/nodes-page.ts';
 import { productPage } from './pages/product-page.ts';
 import { productsPage } from './pages/products-page.ts';
 import { teamPage } from './pages/team-page.ts';
 import { teamsPage } from './pages/teams-page.ts';
+import { readLog } from './read-log.ts';
 import { addReviewPages } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendPage, sendTeamPage } from './send-page.ts';
@@ -48,6 +51,26 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
     const [[deployment], history] = await Promise.all([listDeployments(pool, team, { name }), loadHistory(pool, team, name)]);
     if (deployment === undefined || history === null) throw noDeployment(team, name);
     await sendTeamPage(context, request, response, team, { section: 'deployments', watch: { kind: 'deployment', name }, crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
+  });
+
+  pages.get('/teams/:team/deployments/:name/attempts/:attempt', 'user', async (request, response) => {
+    const { name: team } = await teamOf(context, request, response);
+    const [name, number] = [parameter(request, 'name'), parameter(request, 'attempt')];
+    const plan = /^[1-9]\d{0,14}$/.test(number) ? await loadAttempt(pool, team, name, Number(number)) : null;
+    if (plan === null) throw new TagboatError('NotFound', `deployment ${name} of team ${team} has no attempt ${number}`);
+    const crumbs = [crumb(team, 'deployments', name), { text: `Attempt ${number}`, href: href('teams', team, 'deployments', name, 'attempts', number) }];
+    await sendTeamPage(context, request, response, team, { section: 'deployments', watch: { kind: 'deployment', name }, crumbs, body: attemptPage(team, name, plan, new Date()) });
+  });
+
+  pages.get('/teams/:team/deployments/:name/logs', 'user', async (request, response) => {
+    const tail = positive(request, 'tail', 10_000) ?? 500;
+    const { name: team } = await teamOf(context, request, response);
+    const name = parameter(request, 'name');
+    const [deployment] = await listDeployments(pool, team, { name });
+    if (deployment === undefined) throw noDeployment(team, name);
+    const page = await readLog(context, team, deployment, word(request, 'container') || deployment.containers[0]?.name, tail);
+    const crumbs = [crumb(team, 'deployments', name), { text: 'Log', href: href('teams', team, 'deployments', name, 'logs') }];
+    await sendTeamPage(context, request, response, team, { section: 'deployments', watch: { kind: 'deployment', name }, crumbs, body: logPage(team, deployment, page) });
   });
 
   pages.get('/teams/:team/products', 'user', async (request, response) => {

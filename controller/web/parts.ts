@@ -79,13 +79,18 @@ function ago(at: Date, now: Date): string {
   return at.toISOString().slice(0, 10);
 }
 
+/** `0.4 s`, `12 s`, `3 min 20 s`. */
+export function seconds(ms: number): string {
+  const all = ms / 1_000;
+  if (all < 10) return `${all.toFixed(1)} s`;
+  if (all < 120) return `${String(Math.round(all))} s`;
+  return `${String(Math.floor(all / 60))} min ${String(Math.round(all % 60))} s`;
+}
+
 /** How long something took, or has taken up to now. */
 export function duration(from: Date | null, to: Date | null, now: Date): string {
   if (from === null) return '';
-  const seconds = Math.max(0, ((to ?? now).getTime() - from.getTime()) / 1_000);
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 120) return `${String(Math.round(seconds))} s`;
-  return `${String(Math.floor(seconds / 60))} min ${String(Math.round(seconds % 60))} s`;
+  return seconds(Math.max(0, (to ?? now).getTime() - from.getTime()));
 }
 
 export function commit(id: string | null): Html {
@@ -104,6 +109,11 @@ export function deploymentLink(team: string, name: string): Html {
 
 export function productLink(team: string, name: string | null): Html {
   return name === null ? html`<span class="quiet">unknown</span>` : html`<a href="${href('teams', team, 'products', name)}">${name}</a>`;
+}
+
+/** To the version's row on its product's page. */
+export function productVersionLink(team: string, product: string, kind: string, version: string): Html {
+  return html`<a href="${href('teams', team, 'products', product)}#version-${kind}-${encodeURIComponent(version)}">${version}</a>`;
 }
 
 export function nodeLink(team: string, name: string | null): Html {

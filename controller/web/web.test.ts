@@ -132,7 +132,7 @@ test('pages tell what a person looks for', async () => {
   const page = await closed.text('/teams/acme');
   for (const words of ['deployments/docs.yaml:7:9', 'Correct the name, or add the manifest it refers to.', 'simulated', 'waits for node pier', 'drifted', 'manifest gone', '1.2.0 serves']) assert.match(page, words);
   const deployment = await closed.text('/teams/acme/deployments/shop-staging');
-  for (const words of ['relation &#34;basket&#34; does not exist', '500 Internal Server Error', 'config.environment.WORKERS', 'recreate', 'HealthCheckFailed', 'version 1.2.0 runs again', '<details id="attempt-']) assert.match(deployment, words);
+  for (const words of ['relation &#34;basket&#34; does not exist', '500 Internal Server Error', 'config.environment.WORKERS', 'recreate', 'HealthCheckFailed', 'version 1.2.0 runs again', 'id="attempt-', 'aria-label="Steps: ']) assert.match(deployment, words);
   assert.match(await closed.text('/teams/acme/products/shop'), 'href="#version-incremental-1.1.0"');
   assert.match(await closed.text('/teams/acme/nodes/dock'), 'tagboat node enroll dock --team acme');
   assert.match(await closed.text('/teams/acme/audit?limit=2'), '?before=6&amp;limit=2');
@@ -154,6 +154,15 @@ test('the overview counts what needs a look, and its filter is an address', asyn
   assert.match(await closed.text('/teams/acme?show=fine'), 'No deployment is like that');
   assert.match(await closed.text('/teams/acme?view=where'), '<table class="matrix">');
   for (const bad of ['show=nonsense', 'node=a&node=b', `q=${'x'.repeat(300)}`, 'page=0', 'view=3d']) assert.is((await closed.fetch(`/teams/acme?${bad}`)).status, 400, bad);
+});
+
+test('any attempt has a page of its own, under its own deployment and team alone', async () => {
+  const id = String(await closed.db.pool.oneFirst(sql.unsafe`select id from attempt where team = 'acme' and deployment = 'shop-staging' and outcome = 'failed'`));
+  const page = await closed.text(`/teams/acme/deployments/shop-staging/attempts/${id}`);
+  for (const words of ['HealthCheckFailed', 'relation &#34;basket&#34;', 'config.environment.WORKERS', 'A gap is expected for web']) assert.match(page, words);
+  for (const path of [`/teams/acme/deployments/shop-production/attempts/${id}`, '/teams/acme/deployments/shop-staging/attempts/999999', '/teams/acme/deployments/shop-staging/attempts/0x1', '/teams/acme/deployments/shop-staging/attempts/99999999999999999999']) {
+    assert.is((await closed.fetch(path)).status, 404, path);
+  }
 });
 
 test('large pages are sent compressed to who takes that', async () => {

@@ -25,6 +25,8 @@ const actionRow = z.object({
   kind: z.string(), reason: z.string().default(''), from: z.string().nullable().default(null), to: z.string().nullable().default(null),
   changes: z.array(z.object({ image: z.string(), path: z.string(), from: z.string().nullable(), to: z.string().nullable() })).default([]),
   strategies: z.array(z.object({ image: z.string(), strategy: z.string(), reason: z.string() })).default([]),
+  statusChanges: z.array(z.object({ version: z.string(), from: z.string().nullable().default(null), to: z.string(), reason: z.string().default('') })).default([]),
+  waitsFor: z.array(z.string()).default([]), removesVolumes: z.boolean().default(false), adoptsFrom: z.string().nullable().default(null), tries: z.number().default(0),
 });
 export type ActionView = z.infer<typeof actionRow>;
 
@@ -61,8 +63,7 @@ export async function loadHistory(connection: Queryable, team: string, deploymen
     where r.team = ${team} and r.deployment = ${deployment}
     order by r.status in ('preparing', 'in-progress') desc, greatest(r.started_at, r.created_at, tried.at) desc, r.id desc limit ${MAX_RECORDS}`);
   const attempts = await connection.any(sql.type(attemptRow)`
-    select id, record_id as "recordId", kind, state, outcome, code, reason, restored, commit_id as commit, actor, plan_hash as "planHash",
-      created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt", digests, evidence, action
+    select ${attemptColumns}
     from (select a.*, row_number() over (partition by record_id order by id desc) as place from attempt a where team = ${team} and deployment = ${deployment}) numbered
     where place <= ${MAX_ATTEMPTS_OF_A_RECORD} order by id desc`);
   const events = await loadEvents(connection, attempts.slice(0, MAX_ATTEMPTS_WITH_EVENTS).map((attempt) => attempt.id));
@@ -73,6 +74,30 @@ export async function loadHistory(connection: Queryable, team: string, deploymen
     byRecord.set(recordId, list);
   }
   return { records: records.map((record) => ({ ...record, attempts: byRecord.get(record.id) ?? [] })), removals: byRecord.get(null) ?? [] };
+}
+
+const attemptColumns = sql.fragment`id, record_id as "recordId", kind, state, outcome, code, reason, restored, commit_id as commit, actor, plan_hash as "planHash",
+  created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt", digests, evidence, action`;
+
+/** What else the plan of an attempt did: the other deployments that it names. */
+const companionRow = z.object({ deployment: z.string(), kind: z.string(), from: z.string().nullable().default(null), to: z.string().nullable().default(null), reason: z.string().default('') });
+
+export interface AttemptPlan {
+  readonly attempt: AttemptView;
+  readonly companions: readonly z.infer<typeof companionRow>[];
+}
+
+/** One attempt of any age; null when this deployment has none of that number. */
+export async function loadAttempt(connection: Queryable, team: string, deployment: string, attemptId: number): Promise<AttemptPlan | null> {
+  const row = await connection.maybeOne(sql.type(attemptRow)`select ${attemptColumns} from attempt where team = ${team} and deployment = ${deployment} and id = ${attemptId}`);
+  if (row === null) return null;
+  const { recordId: _recordId, ...attempt } = row;
+  const events = await loadEvents(connection, [attemptId]);
+  const companions = await connection.any(sql.type(companionRow)`
+    select a ->> 'deployment' as deployment, a ->> 'kind' as kind, a ->> 'from' as "from", a ->> 'to' as "to", coalesce(a ->> 'reason', '') as reason
+    from plan p, jsonb_array_elements(case jsonb_typeof(p.plan -> 'actions') when 'array' then p.plan -> 'actions' else '[]' end) a
+    where p.team = ${team} and p.hash = ${attempt.planHash} and p.commit_id = ${attempt.commit} and a ->> 'deployment' <> ${deployment} limit 100`);
+  return { attempt: { ...attempt, events: events.get(attemptId) ?? [] }, companions };
 }
 
 async function loadEvents(connection: Queryable, attempts: readonly number[]): Promise<ReadonlyMap<number, readonly EventView[]>> {

@@ -21,7 +21,7 @@ ${cell('Changed', time(deployment.updatedAt, now))}
 }
 
 /** What sets it apart from the usual, beside its name. */
-function marks(deployment: DeploymentView): Html {
+export function marks(deployment: DeploymentView): Html {
   return html`${!deployment.declared && html` ${badge('manifest gone')}`}${deployment.protected && html` ${badge('protected')}`}`;
 }
 

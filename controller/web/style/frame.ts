@@ -26,7 +26,7 @@ main:focus { outline: none; }
 h1 { font-size: 1.6rem; font-weight: 650; line-height: 1.2; letter-spacing: -.015em; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; font-weight: 650; margin: 1.75rem 0 .5rem; overflow-wrap: anywhere; }
 h3 { font-size: .9375rem; font-weight: 650; margin: 1.25rem 0 .4rem; overflow-wrap: anywhere; }
-h4 { font-size: .8125rem; font-weight: 650; margin: .9rem 0 .25rem; color: var(--quiet); }
+h4, h3.minor { font-size: .8125rem; font-weight: 650; margin: .9rem 0 .25rem; color: var(--quiet); }
 p { margin: .2rem 0; }
 code, pre { font-family: var(--mono); font-size: .8125rem; }
 .skip { position: absolute; left: -999rem; }

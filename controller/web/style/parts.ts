@@ -84,10 +84,33 @@ summary { cursor: pointer; }
 details[open] > summary { margin-bottom: .4rem; }
 .fault { border-left: 3px solid var(--bad); padding: .1rem 0 .1rem .8rem; margin: .4rem 0; overflow-wrap: anywhere; }
 .diff { font-family: var(--mono); font-size: .8125rem; }
-.diff ins, ins.to { color: var(--good); text-decoration: none; } .diff del, del.from { color: var(--bad); }
+.diff ins, ins.to { color: var(--good); text-decoration: none; } .diff del, del.from { color: var(--bad); text-decoration: none; }
+ins.to { background: var(--good-bg); } del.from { background: var(--bad-bg); }
+.details > details { border-top: 1px solid var(--line); padding: .5rem 0; margin-top: .5rem; }
+.details > details > summary { font-weight: 600; }
+.details table { margin: .25rem 0; } .details :is(th, td):first-child { padding-left: 0; }
+.attempts { list-style: none; margin: 0; padding-block: .25rem; }
+.attempts > li { padding: .35rem 0; }
+.attempts > li + li { border-top: 1px solid var(--line); }
+.attempts > li:target { background: var(--busy-bg); }
+.attempt { display: grid; grid-template-columns: 12.5rem 15rem minmax(0, 1fr) 5.5rem; gap: .1rem 1rem; align-items: center; }
+.attempt-took { text-align: right; color: var(--quiet); font-size: .8125rem; }
+.attempt-what { font-size: .875rem; overflow-wrap: anywhere; }
+.bar-of-steps { display: block; border-radius: 4px; background: var(--dull-bg); }
+.bar-of-steps rect { fill: #5b7480; stroke: var(--paper); stroke-width: 1; }
+.bar-of-steps text { font-size: 11px; fill: #fff; }
+.step-pull rect { fill: #2f6b9a; } .step-start rect { fill: #1f7a4d; } .step-health rect { fill: #1f7a4d; } .step-switch rect { fill: #8a5a00; } .step-clean rect { fill: #5b6b74; }
+.step-restore rect { fill: #a3371f; } .step-remove rect { fill: #a3371f; } .step-begin rect { fill: #7b8a92; } .step-begin text { fill: #000; }
+.steps { list-style: none; margin: 0; padding: 0; font-size: .875rem; }
+.steps li { padding: .1rem 0; }
+.steps time { color: var(--quiet); font-family: var(--mono); font-size: .8125rem; margin-right: .5rem; }
+.timeline { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: .7rem; }
+.problems > li.card { padding: .5rem 1rem; } .problems:has(> li.card) { padding: 0; } .problems > li.card + li.card { margin-top: .5rem; }
 pre { background: #0c1a21; color: #dbe7ec; border-radius: 8px; padding: .7rem .9rem; margin: .25rem 0; overflow: auto; max-height: 26rem; line-height: 1.5; }
+.log { max-height: 70vh; min-height: 12rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .pager { display: flex; gap: 1.5rem; margin: 1rem 0; }
 @media (min-width: 56.01rem) {
+  tbody th { min-width: 7rem; }
   table[data-columns] { table-layout: fixed; }
   table[data-columns="deployments"] :is(th:nth-child(1), th:nth-child(2)) { width: 19%; }
   table[data-columns="deployments"] th:nth-child(3) { width: 14%; }
@@ -105,6 +128,9 @@ pre { background: #0c1a21; color: #dbe7ec; border-radius: 8px; padding: .7rem .9
   :not(.matrix) > tbody > tr > td { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: 0 .5rem; }
   td[data-label]::before { content: attr(data-label); color: var(--quiet); font-size: .75rem; padding-top: .1rem; }
   .filters label { flex: 1 1 8rem; }
+  .brand { font-size: 0; }
+  .attempt { grid-template-columns: minmax(0, 1fr) auto; }
+  .attempt-bar { grid-column: 1 / -1; order: 1; } .attempt-what { order: 2; } .attempt-took { order: 3; } .attempt-name { grid-column: 1 / -1; }
   .filters input, .filters select { max-width: none; }
 }
 `;
