@@ -45,7 +45,7 @@ test('defaults are filled in, and everything is frozen', () => {
   assert.is(config.publicUrl, 'http://127.0.0.1:8080');
   assert.is(config.agentAddress, '127.0.0.1:8443');
   assert.is(config.public, false);
-  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, webhookSecret: null, reviews: { forge: null, branches: [], limit: 200 } });
+  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200 } });
   assert.equal(config.retention, { attemptsMs: 365 * 86_400_000, eventsMs: 30 * 86_400_000 });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.teams[0]) && Object.isFrozen(config.listeners.http));
 });
@@ -118,6 +118,18 @@ test('SSH needs a deploy key that opens and known hosts; each kind of credential
     assert.match(found[0] ?? '', fault);
     assert.not.match(found[0] ?? '', 'c4n4ry');
   }
+});
+
+test('other repositories by pattern; with credentials only where the host is named', () => {
+  const sources = (list: string): string => `${SMALL}    sources: [ ${list} ]\n`;
+  const [team] = load(sources('{ url: "https://h.test/acme/**", credentials: { type: token, token: c4n4ry } }, { url: "https://*/**" }')).teams;
+  assert.equal(team?.sources.map(({ url, credentials }) => [url, credentials?.type ?? null]), [['https://h.test/acme/**', 'token'], ['https://*/**', null]]);
+  assert.not.match(JSON.stringify(team), 'c4n4ry');
+  for (const url of ['https://*.h.test/**', 'https://**', '**', 'https://h?.test/x']) {
+    const found = problems(sources(`{ url: "${url}", credentials: { type: token, token: c4n4ry } }`));
+    assert.match(found.join('\n'), /tagboat.yaml:4:\d+ a pattern with credentials must name its host/, url);
+  }
+  assert.match(problems(sources('{ url: "git@h.test:x/*", credentials: { type: token, token: c4n4ry } }'))[0] ?? '', 'credentials of type ssh');
 });
 
 test('the file of further authorities is read and checked at start', () => {

@@ -21,6 +21,7 @@ import type { RawReviews, ReviewConfig } from './config-reviews.ts';
 import { TagboatError } from './errors.ts';
 import { parseRemote, type Credentials } from './git/remote.ts';
 import { sshFaults } from './git/ssh-key.ts';
+import { namesHost, type SourceRule } from './reconcile/source-policy.ts';
 import type { Secret } from './secret.ts';
 
 export type { ConfigProblem } from './config-document.ts';
@@ -41,6 +42,8 @@ export interface TeamConfig {
   /** Cron, six fields, seconds first. */
   readonly poll: string;
   readonly credentials: Credentials | null;
+  /** Other repositories that its products may come from (R1); those of `allowedSources` are not repeated. */
+  readonly sources: readonly SourceRule[];
   readonly webhookSecret: Secret | null;
   readonly reviews: ReviewConfig;
 }
@@ -152,6 +155,7 @@ interface RawTeam {
   readonly directory: string;
   readonly poll: string;
   readonly credentials?: RawCredentials;
+  readonly sources: readonly { readonly url: string; readonly credentials?: RawCredentials }[];
   readonly webhookSecret?: RawSecret;
   readonly reviews: RawReviews;
 }
@@ -223,6 +227,7 @@ function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamC
     directory: raw.directory.replaceAll(/^\/+|\/+$/g, ''),
     poll: raw.poll,
     credentials: credentials === undefined ? null : completeCredentials(credentials, raw.repository, [...at, 'credentials'], source),
+    sources: raw.sources.map((one, index) => completeSource(one, [...at, 'sources', index], source)),
     webhookSecret: secret(raw.webhookSecret, 'webhookSecret'),
     reviews: completeReviews(raw.reviews, raw.repository, [...at, 'reviews'], source),
   };
@@ -234,6 +239,12 @@ function checkRepository(repository: string, at: ConfigPath, source: ConfigSourc
   } catch (error) {
     source.fault([...at, 'repository'], error instanceof Error ? error.message : 'this is no repository');
   }
+}
+
+function completeSource(raw: RawTeam['sources'][number], at: ConfigPath, source: ConfigSource): SourceRule {
+  if (raw.credentials === undefined) return { url: raw.url, credentials: null };
+  if (!namesHost(raw.url)) source.fault([...at, 'url'], 'a pattern with credentials must name its host without a wildcard; credentials go to no other host');
+  return { url: raw.url, credentials: completeCredentials(raw.credentials, raw.url, [...at, 'credentials'], source) };
 }
 
 function completeCredentials(raw: RawCredentials, repository: string, at: ConfigPath, source: ConfigSource): Credentials {

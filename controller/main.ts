@@ -18,9 +18,10 @@ import { listenForAgents } from './link/listeners.ts';
 import { loadOrCreateKeyFile, openAtRest, sealAtRest } from './link/seal-at-rest.ts';
 import { ParseCache } from './manifests/parse-cache.ts';
 import type { Metrics } from './metrics.ts';
-import { createMetrics } from './metrics.ts';
+import { boundedLabel, createMetrics } from './metrics.ts';
 import { packageVersion } from './package-root.ts';
 import { NodeSessions } from './reconcile/node-sessions.ts';
+import { ProductSources } from './reconcile/product-sources.ts';
 import { RepositoryReader } from './reconcile/read-repository.ts';
 import { REQUEST_PREFIXES, selectRequests } from './reconcile/reviews/requests.ts';
 import { ReviewLoop } from './reconcile/reviews/review-loop.ts';
@@ -201,10 +202,13 @@ async function openAuthority(config: ControllerConfig, pool: DatabasePool, log: 
   return Authority.load(openAtRest(key, sealed));
 }
 
+/** Of what products name; a team's own repository is always shown. */
+const shownRepository = boundedLabel(200);
+
 async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: DatabasePool, holder: string, metrics: Metrics, log: Logger, undo: (() => Promise<void>)[]): Promise<TeamLoop> {
   const remote = parseRemote(team.repository, team.credentials, config.gitCa === null ? {} : { extraCa: config.gitCa });
-  const onRequest = (request: { kind: string; ok: boolean; bytes: number }): void => {
-    metrics.gitRequests.inc({ team: team.name, kind: request.kind, result: request.ok ? 'ok' : 'failed' });
+  const onRequest = (request: { remote: string; kind: string; ok: boolean; bytes: number }): void => {
+    metrics.gitRequests.inc({ team: team.name, repository: request.remote === remote.url ? remote.url : shownRepository(request.remote), kind: request.kind, result: request.ok ? 'ok' : 'failed' });
     metrics.gitBytes.inc({ team: team.name, kind: request.kind }, request.bytes);
   };
   const mirror = await Mirror.open({ directory: join(config.dataDirectory, 'mirrors', team.name), remote, onRequest });
@@ -212,6 +216,15 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
   const settings = { branch: team.branch, ...team.reviews };
   const cache = new ParseCache();
   let counted = cache.statistics;
+  const rules = [...team.sources, ...config.allowedSources.map((url) => ({ url, credentials: null }))];
+  const sources = new ProductSources({
+    directory: join(config.dataDirectory, 'mirrors', `${team.name}.sources`),
+    policy: { rules, ...(config.gitCa !== null && { extraCa: config.gitCa }) },
+    cache,
+    onRequest,
+    onLate: () => loop.pollSoon(),
+  });
+  undo.push(() => sources.close());
   const reader = new RepositoryReader({
     team: team.name,
     remote,
@@ -220,12 +233,13 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     mirror,
     cache,
     onRequest,
+    sources,
     beside: { prefixes: settings.limit === 0 ? [] : REQUEST_PREFIXES, keep: (refs) => selectRequests(refs, settings).requests.map(({ gitRef, head }) => ({ ref: gitRef, oid: head })) },
     frozen: () => loadFrozenVersions(pool, team.name),
     owners: () => loadOwners(pool, team.name),
   });
   const reviews = settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings });
-  return new TeamLoop({
+  const loop: TeamLoop = new TeamLoop({
     team: team.name,
     poll: team.poll,
     pool,
@@ -242,6 +256,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     },
     onPlan: (_plan, ms) => metrics.planDuration.observe({ team: team.name }, ms / 1_000),
   });
+  return loop;
 }
 
 function nodeAdministration(config: ControllerConfig, pool: DatabasePool, authority: Authority, listeners: AgentListeners): NodeAdministration {

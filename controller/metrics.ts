@@ -3,6 +3,15 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
+/** Values for a label that grows with what people write: the first `limit` are themselves, the rest is `other`. */
+export function boundedLabel(limit: number): (value: string) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (known.size < limit) known.add(value);
+    return known.has(value) ? value : 'other';
+  };
+}
+
 /** Makes the registry. `stop` at the end: the process metrics hold an observer. */
 export function createMetrics() {
   const registry = new Registry();
@@ -10,8 +19,8 @@ export function createMetrics() {
   const registers = [registry];
   return {
     registry,
-    /** `kind`: refs | fetch. `result`: ok | an error code. */
-    gitRequests: new Counter({ name: 'tagboat_git_requests_total', help: 'Requests to Git servers.', labelNames: ['team', 'kind', 'result'] as const, registers }),
+    /** `repository`: its URL without credentials; `other` beyond a bound. `kind`: list | fetch. `result`: ok | failed. */
+    gitRequests: new Counter({ name: 'tagboat_git_requests_total', help: 'Requests to Git servers.', labelNames: ['team', 'repository', 'kind', 'result'] as const, registers }),
     gitBytes: new Counter({ name: 'tagboat_git_request_bytes_total', help: 'Bytes received from Git servers.', labelNames: ['team', 'kind'] as const, registers }),
     /** `result`: unchanged | changed | failed. */
     polls: new Counter({ name: 'tagboat_polls_total', help: 'Looks at a repository.', labelNames: ['team', 'result'] as const, registers }),

@@ -6,8 +6,10 @@ import { readManifests } from '../manifests/read-set.ts';
 import { directorySource } from '../manifests/source-directory.ts';
 import { findRepository, resolveRevision, revisionSource } from '../manifests/source-revision.ts';
 import type { ManifestSet } from '../model/manifest.ts';
+import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
+import { scrub } from '../scrub.ts';
 
 export interface Loaded {
   readonly set: ManifestSet;
@@ -30,12 +32,22 @@ export async function loadManifests(directory: string, rev: string | undefined, 
     set = await readManifests(await revisionSource(repository, commit), new ParseCache(), options);
     from = `${rev} (${commit.slice(0, 12)})`;
   }
-  const problems = [...set.problems, ...checkReferences(set)];
+  const problems = [...set.problems, ...checkReferences(set), ...notLookedAt(set)];
   const empty = Object.values(set.byKind).every((manifests) => manifests.size === 0);
   if (empty && problems.length === 0) {
     problems.push(problem('RepositoryEmpty', { file: '', line: 0, column: 0 }, `there is no manifest in ${from}`));
   }
   return { set, problems: problems.sort(compareProblems), from };
+}
+
+/** Versions in other repositories: nothing is fetched here, which is said. */
+function notLookedAt(set: ManifestSet): Problem[] {
+  return [...set.byKind.Product.values()].flatMap((product) => {
+    const repository = product.spec.source?.repository;
+    if (repository === undefined) return [];
+    const message = `the versions of product ${product.name} are in ${scrub(repository)}, where this command did not look`;
+    return [problem('SourceNotRead', product.position('/spec/source/repository'), message, { severity: 'warning', object: objectName(product) })];
+  });
 }
 
 /** Runs a command's work. Exit codes: 2 for what the caller got wrong, 3 for what could not be reached (SPEC §5). */

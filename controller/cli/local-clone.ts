@@ -7,8 +7,10 @@ import { TagboatError } from '../errors.ts';
 import { Mirror } from '../git/mirror.ts';
 import { parseRemote } from '../git/remote.ts';
 import { ParseCache } from '../manifests/parse-cache.ts';
+import { nowhereElse } from '../reconcile/elsewhere.ts';
 import type { Reading } from '../reconcile/read-repository.ts';
 import { RepositoryReader } from '../reconcile/read-repository.ts';
+import { scrub } from '../scrub.ts';
 import type { StoredVersion } from '../store/versions.ts';
 
 export interface CloneSettings {
@@ -20,6 +22,8 @@ export interface CloneSettings {
   readonly owners?: ReadonlyMap<string, string>;
 }
 
+const notHere = nowhereElse('SourceNotRead', 'warning', (repository) => `its versions are in ${scrub(repository)}, where this command does not look`);
+
 /** Lets `work` read commits as the head of the branch. The mirror that it takes is removed afterwards. */
 export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'tagboat-plan-'));
@@ -27,7 +31,7 @@ export async function withClone<T>(clone: string, { frozen = new Map(), owners =
   const mirror = await Mirror.open({ directory, remote });
   try {
     const cache = new ParseCache();
-    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, frozen: async () => frozen, owners: async () => owners }).read(undefined, AbortSignal.timeout(120_000)));
+    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners }).read(undefined, AbortSignal.timeout(120_000)));
   } finally {
     await mirror.close();
     rmSync(directory, { recursive: true, force: true });

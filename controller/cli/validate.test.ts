@@ -52,6 +52,16 @@ test('the quickstart is valid and uses no image but the two that are always ther
   assert.equal([...new Set(rendered.deployments.flatMap(({ images }) => images.map(({ image }) => image)))].sort(), ['busybox:1.36', 'nginx:1.27']);
 });
 
+test('versions in other repositories are not looked at, which is said and is no error', async () => {
+  const away = join(scratch, 'away');
+  cpSync(quickstart, away, { recursive: true });
+  writeFileSync(join(away, 'products', 'far.yaml'), 'apiVersion: tagboat/v1\nkind: Product\nmetadata: { name: far }\nspec: { type: complex, source: { repository: "https://git.example.test/far.git" } }\n');
+  writeFileSync(join(away, 'deployments', 'far.yaml'), 'apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: far }\nspec: { product: far, version: 1.0.0, node: harbor, prefix: far }\n');
+  const { code, stdout } = await run('validate', away);
+  assert.is(code, 0);
+  assert.match(stdout, /products\/far.yaml:4:\d+ {2}SourceNotRead \(warning\) {2}the versions of product far are in https:\/\/git.example.test\/far.git, where this command did not look/);
+});
+
 test('problems: all of them, with place and hint, and exit code 1', async () => {
   const broken = join(scratch, 'broken');
   cpSync(quickstart, broken, { recursive: true });

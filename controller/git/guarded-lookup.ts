@@ -17,9 +17,15 @@ OWN.addSubnet('fd00:ec2::', 32, 'ipv6');
 
 /** Whether an address is loopback, unspecified or link-local, also when it is written as IPv4 inside IPv6. */
 function isOwnAddress(address: string): boolean {
-  const family = isIP(address);
-  if (family === 0) return false;
-  return OWN.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  const plain = address.replace(/%.*$/, '');
+  const family = isIP(plain);
+  return family !== 0 && OWN.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** Whether a host of a URL names such an address without any lookup. */
+export function isOwnHost(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '').replace(/\.$/, '').toLowerCase();
+  return name === 'localhost' || name.endsWith('.localhost') || isOwnAddress(name);
 }
 
 /** `dns.lookup` for sockets that refuses a name with such an address (code EOWNADDRESS). */

@@ -94,7 +94,8 @@ function checkVersionChoice(deployment: Manifest<'Deployment'>, product: Manifes
     const hint = 'Write three numbers, for example version: 1.2.0; a branch goes into `branch`.';
     return [problem('SchemaViolation', deployment.position('/spec/version'), `${version} is no semver number`, { hint, object })];
   }
-  const globs = product.spec.rolling?.branches ?? (options.branch === undefined ? undefined : [options.branch]);
+  const usual = product.spec.source?.ref ?? options.branch;
+  const globs = product.spec.rolling?.branches ?? (usual === undefined ? undefined : [usual]);
   if (branch !== undefined && globs !== undefined && !globs.some((glob) => matchesGlob(glob, branch))) {
     const hint = `Followed are: ${globs.join(', ')}. Add it to \`rolling.branches\` of the product.`;
     return [problem('BranchNotWatched', deployment.position('/spec/branch'), `product ${product.name} does not follow the branch ${branch}`, { hint, object })];

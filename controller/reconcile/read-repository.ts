@@ -11,17 +11,22 @@ import { TagboatError } from '../errors.ts';
 import { checkReferences } from '../manifests/check-references.ts';
 import type { ParseCache } from '../manifests/parse-cache.ts';
 import { hashOf } from '../model/canonical.ts';
-import type { ManifestSet } from '../model/manifest.ts';
+import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import type { Desired } from '../plan/types.ts';
-import type { TagVersion } from '../plan/tag-versions.ts';
 import { tagVersions } from '../plan/tag-versions.ts';
+import { scrub } from '../scrub.ts';
 import type { DeclaredNode } from '../store/nodes.ts';
 import type { DeclaredProduct, RefVersion, StoredVersion } from '../store/versions.ts';
+import { CommitFiles } from './commit-files.ts';
+import type { ElsewhereReader, SourceState } from './elsewhere.ts';
+import { elsewhereDigest, elsewhereProducts, elsewhereVersions, nowhereElse } from './elsewhere.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import { filesAt } from './manifest-files.ts';
 import { Memory } from './memory.ts';
+import type { Followed } from './ref-versions.ts';
+import { incrementalVersions, rollingVersions, stateOf, tagNames, wantsOf, watchedRefs } from './ref-versions.ts';
 import { resolveTeam } from './resolve-team.ts';
 import type { VersionSource } from './resolve-team.ts';
 
@@ -35,6 +40,8 @@ export interface Reading {
   readonly nodes: readonly DeclaredNode[];
   readonly products: readonly DeclaredProduct[];
   readonly versions: readonly RefVersion[];
+  /** Products whose versions could not be looked at: what is recorded of them stays. */
+  readonly unread: ReadonlySet<string>;
   readonly refsDigest: string;
   /** Null: no Team manifest could be read and a file is broken, so it is not known; what was known before goes on. */
   readonly members: readonly { readonly name: string; readonly email: string; readonly role: string }[] | null;
@@ -54,6 +61,8 @@ export interface ReaderOptions {
   readonly onRequest?: OnRequest;
   /** Further prefixes for the one listing, and which of those refs the mirror is to keep (requests to merge). */
   readonly beside?: { readonly prefixes: readonly string[]; keep(refs: ReadonlyMap<string, RemoteRef>): readonly Want[] };
+  /** Who reads products of other repositories; without it they are refused. */
+  readonly sources?: ElsewhereReader;
   /** From the database: what is frozen (R8, R9), and who owns which target (R10). */
   frozen(): Promise<ReadonlyMap<string, StoredVersion>>;
   owners(): Promise<ReadonlyMap<string, string>>;
@@ -64,6 +73,7 @@ export interface AsIf {
   readonly desired: Desired;
   readonly problems: readonly Problem[];
   readonly versions: readonly RefVersion[];
+  readonly unread: ReadonlySet<string>;
   readonly dependents: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -71,14 +81,17 @@ export class RepositoryReader {
   readonly #options: ReaderOptions;
   readonly #memory = new Memory();
   #head: ManifestFiles | undefined;
-  /** Other commits that versions are read at, by commit. */
-  #others = new Map<string, ManifestFiles>();
+  /** Other commits that versions are read at. */
+  readonly #others: CommitFiles;
+  readonly #sources: ElsewhereReader;
   #refs: ReadonlyMap<string, RemoteRef> = new Map();
   #frozen: ReadonlyMap<string, StoredVersion> = new Map();
   #owners: ReadonlyMap<string, string> = new Map();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#others = new CommitFiles(options);
+    this.#sources = options.sources ?? nowhereElse('SourceNotAllowed', 'error', (repository) => `the controller configuration allows no source ${scrub(repository)}`);
   }
 
   /**
@@ -97,21 +110,26 @@ export class RepositoryReader {
     if (head === undefined) throw new TagboatError('RefMissing', `${remote.url} has no branch ${branch}`);
     const frozen = await this.#options.frozen();
     this.#frozen = frozen;
-    const frozenNames = [...frozen.keys()].sort();
-    if (before !== undefined && this.#head !== undefined && before.refsDigest === digestOf(this.#watched(this.#head.set, refs), refs, frozenNames)) return before;
-
     const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid))];
-    // The products of the present head tell which tags matter; a head that brings new ones is fetched first.
-    const known = this.#head ? this.#watched(this.#head.set, refs) : [`refs/heads/${branch}`];
-    await mirror.fetch([...this.#wants(known, refs), ...extra], { signal });
-    const files = await filesAt(this.#options, head.oid, this.#head, signal);
+    const headBefore = this.#head;
+    if (headBefore?.commit !== head.oid) {
+      // The products of the present head tell which tags matter; what a new head brings besides is fetched after it.
+      const known = headBefore === undefined ? [`refs/heads/${branch}`] : this.#watched(headBefore.set, refs);
+      await mirror.fetch([...wantsOf(known, refs), ...extra], { signal });
+    }
+    const files = await filesAt(this.#options, head.oid, headBefore, signal);
+    const elsewhere = elsewhereProducts(files.set, remote, branch);
+    const states = await this.#sources.look(elsewhere);
     const watched = this.#watched(files.set, refs);
-    if (this.#wants(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...this.#wants(watched, refs), ...extra], { signal });
+    const refsDigest = hashOf([stateOf(watched, refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states)]);
+    if (before !== undefined && headBefore !== undefined && before.refsDigest === refsDigest) return before;
+    if (wantsOf(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...wantsOf(watched, refs), ...extra], { signal });
     this.#head = files;
 
     this.#owners = await this.#options.owners();
-    const { desired, problems, versions, commits, dependents } = await this.#interpret(files, this.#memory, this.#others, signal);
-    this.#forgetOthers(commits);
+    const { desired, problems, versions, unread, dependents } = await this.#interpret(files, states, this.#memory, this.#others, signal);
+    this.#others.forgetUnused();
+    this.#sources.forgetUnused();
     const author = (await mirror.commit(head.oid)).author;
     const members = [...files.set.byKind.Team.values()].flatMap((manifest) => manifest.spec.members ?? []).map(({ name, email, role = 'user' }) => ({ name, email, role }));
     const profile = members.find((member) => member.email.toLowerCase() === author.email.toLowerCase());
@@ -123,7 +141,8 @@ export class RepositoryReader {
       nodes: this.#memory.same('nodes', [...files.set.byKind.Node.values()].map(({ name, spec }) => ({ name, type: spec.type, labels: textOf(spec.labels) }))),
       products: this.#memory.same('products', [...files.set.byKind.Product.values()].map(({ name, spec }) => ({ name, type: spec.type, description: spec.description ?? '' }))),
       versions,
-      refsDigest: digestOf(watched, refs, frozenNames),
+      unread,
+      refsDigest,
       members: files.set.byKind.Team.size === 0 && files.set.problems.some(({ severity }) => severity === 'error') ? null : members,
       dependents,
     };
@@ -145,120 +164,54 @@ export class RepositoryReader {
    */
   async asIf(files: ManifestFiles, maxBytes: number, signal: AbortSignal): Promise<AsIf> {
     const { mirror } = this.#options;
-    const missing = this.#wants(this.#watched(files.set, this.#refs), this.#refs).filter((want) => !mirror.has(want.oid));
+    const missing = wantsOf(this.#watched(files.set, this.#refs), this.#refs).filter((want) => !mirror.has(want.oid));
     if (missing.length > 0) await mirror.fetchBeside(missing, { maxBytes, signal });
-    return this.#interpret(files, new Memory(this.#memory), new Map(this.#others), signal);
+    // Other repositories are as they were seen; what is not merged makes nobody look at a new one (R1).
+    const states = this.#sources.seen(elsewhereProducts(files.set, this.#options.remote, this.#options.branch));
+    return this.#interpret(files, states, new Memory(this.#memory), this.#others.fork(), signal);
   }
 
-  async #interpret(files: ManifestFiles, memory: Memory, others: Map<string, ManifestFiles>, signal: AbortSignal): Promise<AsIf & { readonly commits: ReadonlySet<string> }> {
-    const { branch } = this.#options;
+  async #interpret(files: ManifestFiles, states: ReadonlyMap<string, SourceState>, memory: Memory, others: CommitFiles, signal: AbortSignal): Promise<AsIf> {
+    const { branch, mirror, remote } = this.#options;
     const refs = this.#refs;
     const frozen = this.#frozen;
-    const tags = tagVersions(files.set.byKind.Product.values(), [...refs.keys()].filter((ref) => ref.startsWith('refs/tags/')).map((ref) => ref.slice('refs/tags/'.length)));
-    const versions = [...(await this.#incremental(tags.versions, refs, frozen, memory)), ...this.#rolling(files.set, refs, files.commit)];
+    const elsewhere = await elsewhereVersions(elsewhereProducts(files.set, remote, branch), states, branch, frozen, memory, signal);
+    const tags = tagVersions(this.#own(files.set), tagNames(refs));
+    const own = [...(await incrementalVersions(mirror, memory, tags.versions, refs, frozen)), ...rollingVersions(this.#followed(files.set), refs, new Map([[branch, files.commit]]))];
+    const versions = [...own, ...elsewhere.versions];
     const problems = [
       ...files.set.problems,
       ...checkReferences(files.set, { branch, recordedOwners: this.#owners, remember: (deployment, check) => memory.problems(deployment, files.set, check) }),
       ...tags.problems,
+      ...elsewhere.problems,
     ];
     if (files.set.files === 0) problems.push(problem('RepositoryEmpty', NOWHERE, `there is no manifest at ${files.commit.slice(0, 12)}${this.#options.directory === '' ? '' : ` below ${this.#options.directory}`}`));
-    const source: VersionSource = { versions, frozen, branch, head: files, at: async (commit) => this.#filesOf(commit, others, signal) };
+    const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
+    const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
     const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
     const resolved = await resolveTeam({ team, files, source, problems, memory });
-    return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, dependents: dependentsOf(resolved.desired), commits: resolved.commits };
+    return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents: dependentsOf(resolved.desired) };
   }
 
   /** The refs whose move matters: the branch, the branches that deployments follow, the tags of products. */
   #watched(set: ManifestSet, refs: ReadonlyMap<string, RemoteRef>): string[] {
-    const names = new Set([`refs/heads/${this.#options.branch}`]);
-    for (const deployment of set.byKind.Deployment.values()) if (deployment.spec.branch !== undefined) names.add(`refs/heads/${deployment.spec.branch}`);
-    const tags = [...refs.keys()].filter((ref) => ref.startsWith('refs/tags/')).map((ref) => ref.slice('refs/tags/'.length));
-    for (const { tag } of tagVersions(set.byKind.Product.values(), tags).versions) names.add(`refs/tags/${tag}`);
-    return [...names].sort();
+    return watchedRefs(this.#own(set), [...this.#followed(set).values()].flatMap((branches) => [...branches]).concat(this.#options.branch), refs);
   }
 
-  #wants(names: readonly string[], refs: ReadonlyMap<string, RemoteRef>): { ref: string; oid: string }[] {
-    return [...new Set(names)].flatMap((ref) => {
-      const found = refs.get(ref);
-      return found === undefined ? [] : [{ ref, oid: found.oid }];
-    });
+  /** Products of this repository. */
+  #own(set: ManifestSet): Manifest<'Product'>[] {
+    const elsewhere = new Set(elsewhereProducts(set, this.#options.remote, this.#options.branch).map(({ product }) => product.name));
+    return [...set.byKind.Product.values()].filter(({ name }) => !elsewhere.has(name));
   }
 
-  /** R7: parents from the commit graph, deployed versions counted even where their tag is gone (R9). */
-  async #incremental(tags: readonly TagVersion[], refs: ReadonlyMap<string, RemoteRef>, frozen: ReadonlyMap<string, StoredVersion>, memory: Memory): Promise<RefVersion[]> {
-    const { mirror } = this.#options;
-    const commits = new Map<string, Map<string, string[]>>();
-    const mark = (product: string, commit: string, name: string): void => {
-      const byCommit = commits.get(product) ?? new Map<string, string[]>();
-      commits.set(product, byCommit);
-      const names = byCommit.get(commit) ?? [];
-      if (!names.includes(name)) byCommit.set(commit, [...names, name]);
-    };
-    for (const { product, name, tag } of tags) {
-      const ref = refs.get(`refs/tags/${tag}`)!;
-      mark(product, frozen.get(`${product}/${name}`)?.commit ?? ref.peeled ?? ref.oid, name);
-    }
-    for (const version of frozen.values()) mark(version.product, version.commit, version.name);
-    const versions: RefVersion[] = [];
-    for (const { product, name, tag } of tags) {
-      const ref = refs.get(`refs/tags/${tag}`)!;
-      const commit = ref.peeled ?? ref.oid;
-      const key = `${product} ${name} ${ref.oid} ${hashOf([...(commits.get(product) ?? [])])}`;
-      versions.push(
-        await memory.once('version', `${product}/${name}`, key, async () => {
-          const object = ref.peeled === undefined ? undefined : await mirror.tag(ref.oid);
-          const [parent] = await mirror.nearestTaggedAncestors(commit, commits.get(product) ?? new Map());
-          return {
-            product,
-            kind: 'incremental' as const,
-            name,
-            ref: `refs/tags/${tag}`,
-            commit,
-            tagObject: ref.oid,
-            parent: parent ?? null,
-            tagger: object?.tagger === undefined ? null : `${object.tagger.name} <${object.tagger.email}>`,
-            message: object?.message ?? null,
-          };
-        }),
-      );
-    }
-    return versions;
-  }
-
-  #rolling(set: ManifestSet, refs: ReadonlyMap<string, RemoteRef>, head: string): RefVersion[] {
-    const { branch } = this.#options;
-    const wanted = new Map<string, Set<string>>();
-    for (const product of set.byKind.Product.values()) wanted.set(product.name, new Set([branch]));
-    for (const { spec } of set.byKind.Deployment.values()) if (spec.branch !== undefined) wanted.get(spec.product)?.add(spec.branch);
-    return [...wanted].flatMap(([product, branches]) =>
-      [...branches].flatMap((name): RefVersion[] => {
-        const ref = refs.get(`refs/heads/${name}`);
-        const commit = name === branch ? head : ref?.oid;
-        if (commit === undefined) return [];
-        return [{ product, kind: 'rolling', name, ref: `refs/heads/${name}`, commit, tagObject: null, parent: null, tagger: null, message: null }];
-      }),
-    );
-  }
-
-  async #filesOf(commit: string, others: Map<string, ManifestFiles>, signal: AbortSignal): Promise<ManifestFiles> {
-    if (this.#head?.commit === commit) return this.#head;
-    const known = others.get(commit);
-    if (known !== undefined) return known;
-    const files = await filesAt(this.#options, commit, this.#head, signal);
-    others.set(commit, files);
-    return files;
-  }
-
-  #forgetOthers(used: ReadonlySet<string>): void {
-    this.#others = new Map([...this.#others].filter(([commit]) => used.has(commit)));
+  #followed(set: ManifestSet): Followed {
+    const followed = new Map(this.#own(set).map(({ name }) => [name, new Set([this.#options.branch])]));
+    for (const { spec } of set.byKind.Deployment.values()) if (spec.branch !== undefined) followed.get(spec.product)?.add(spec.branch);
+    return followed;
   }
 }
 
 const NOWHERE = { file: '', line: 0, column: 0 } as const;
-
-function digestOf(watched: readonly string[], refs: ReadonlyMap<string, RemoteRef>, frozen: readonly string[]): string {
-  return hashOf([watched.map((name) => [name, refs.get(name)?.oid ?? null]), frozen]);
-}
 
 function textOf(labels: Readonly<Record<string, unknown>> | undefined): Record<string, string> {
   return Object.fromEntries(Object.entries(labels ?? {}).map(([key, value]) => [key, String(value)]));

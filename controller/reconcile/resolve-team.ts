@@ -1,6 +1,7 @@
 /** All Deployment manifests of a head → desired and blocked ones, each with the version that it names. */
 import { checkTarget } from '../model/check-target.ts';
 import { named } from '../manifests/check-references.ts';
+import { checkVersion } from '../manifests/check-version.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
@@ -9,6 +10,7 @@ import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts'
 import { desiredDeployment } from '../plan/desired.ts';
 import type { BlockedDeployment, Desired, DesiredDeployment, DesiredVersion, VersionContent } from '../plan/types.ts';
 import type { RefVersion, StoredVersion } from '../store/versions.ts';
+import type { ElsewhereView, SourceFault } from './elsewhere.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import type { Memory } from './memory.ts';
 
@@ -20,6 +22,8 @@ export interface VersionSource {
   /** The team's branch, whose head is `head`. */
   readonly branch: string;
   readonly head: ManifestFiles;
+  /** Products of other repositories. */
+  readonly elsewhere: ReadonlyMap<string, ElsewhereView>;
   at(commit: string): Promise<ManifestFiles>;
 }
 
@@ -36,8 +40,6 @@ export interface ResolvedTeam {
   readonly desired: Desired;
   /** Those found here, besides the ones handed in. */
   readonly problems: readonly Problem[];
-  /** Commits that versions were read at. */
-  readonly commits: ReadonlySet<string>;
 }
 
 type Found = { readonly version: DesiredVersion; readonly warnings: readonly Problem[] } | { readonly problem: Problem };
@@ -53,7 +55,6 @@ export async function resolveTeam({ team, files, source, problems, memory }: Res
   }
   const refs = new Map(source.versions.map((version) => [`${version.kind} ${version.product}/${version.name}`, version]));
   const found: Problem[] = [];
-  const commits = new Set<string>();
   const deployments = new Map<string, DesiredDeployment>();
   const blocked = new Map<string, BlockedDeployment>();
   // Thousands of deployments share a few versions; only what there is something to say about is looked for again.
@@ -62,7 +63,7 @@ export async function resolveTeam({ team, files, source, problems, memory }: Res
     if (!faults.has(deployment.name)) {
       const { spec } = deployment;
       const key = `${spec.product}\n${spec.version ?? ''}\n${spec.branch ?? ''}`;
-      const version = settled.get(key) ?? (await findVersion(deployment, files, source, refs, memory, commits));
+      const version = settled.get(key) ?? (await findVersion(deployment, files, source, refs, memory));
       if ('version' in version && version.warnings.length === 0) settled.set(key, version);
       if ('problem' in version) addFault(deployment.name, keep(found, version.problem));
       else {
@@ -74,12 +75,12 @@ export async function resolveTeam({ team, files, source, problems, memory }: Res
       }
     }
     const own = faults.get(deployment.name);
-    if (own !== undefined) blocked.set(deployment.name, memory.same(`blocked ${deployment.name}`, blockedBy(deployment, own, source.branch)));
+    if (own !== undefined) blocked.set(deployment.name, memory.same(`blocked ${deployment.name}`, blockedBy(deployment, own, source.elsewhere.get(deployment.spec.product)?.branch ?? source.branch)));
   }
   for (const room of ['problems', 'deployment']) memory.forgetOthers(room, set.byKind.Deployment);
   const errors = [...problems, ...found].filter((item) => item.severity === 'error' && item.file !== '');
   const keepReason = set.files === 0 ? 'the repository holds no manifest' : errors.length > 0 ? `the repository has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`} (first: ${errors[0]!.file}:${errors[0]!.line})` : '';
-  return { desired: { team, commit: files.commit, deployments, blocked, mayRemove: keepReason === '', keepReason }, problems: found, commits };
+  return { desired: { team, commit: files.commit, deployments, blocked, mayRemove: keepReason === '', keepReason }, problems: found };
 }
 
 function keep(found: Problem[], item: Problem): Problem {
@@ -101,20 +102,20 @@ function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: Man
   });
 }
 
-async function findVersion(deployment: Manifest<'Deployment'>, files: ManifestFiles, source: VersionSource, refs: ReadonlyMap<string, RefVersion>, memory: Memory, commits: Set<string>): Promise<Found> {
+async function findVersion(deployment: Manifest<'Deployment'>, files: ManifestFiles, source: VersionSource, refs: ReadonlyMap<string, RefVersion>, memory: Memory): Promise<Found> {
   const { product, version: number, branch } = deployment.spec;
   const object = objectName(deployment);
-  const elsewhere = files.set.byKind.Product.get(product)?.spec.source?.repository;
-  if (elsewhere !== undefined) {
-    return { problem: problem('SourceNotAllowed', deployment.position('/spec/product'), `product ${product} comes from another repository, which this release does not read`, { object, hint: 'Keep the version manifest in the team repository.' }) };
-  }
+  const other = source.elsewhere.get(product);
+  const where = other === undefined ? '' : ` in ${other.url}`;
+  const unreadable = (fault: SourceFault): Found => ({ problem: problem(fault.code, deployment.position('/spec/product'), `product ${product} cannot be read: ${fault.message}`, { object, severity: fault.severity }) });
   if (number === undefined) {
-    const name = branch ?? source.branch;
+    if (other?.fault !== undefined) return unreadable(other.fault);
+    const name = branch ?? other?.branch ?? source.branch;
     const ref = refs.get(`rolling ${product}/${name}`);
-    if (ref === undefined) return { problem: problem('UnknownVersion', deployment.position(branch === undefined ? '/spec/product' : '/spec/branch'), `there is no branch ${name}`, { object, hint: 'Push the branch, or correct its name.' }) };
-    const at = name === source.branch ? source.head : await source.at(ref.commit);
-    commits.add(ref.commit);
-    return readVersion(deployment, product, { kind: 'rolling', name, commit: ref.commit, tagObject: null }, at, memory);
+    if (ref === undefined) return { problem: problem('UnknownVersion', deployment.position(branch === undefined ? '/spec/product' : '/spec/branch'), `there is no branch ${name}${where}`, { object, hint: 'Push the branch, or correct its name.' }) };
+    const of = { kind: 'rolling', name, commit: ref.commit, tagObject: null } as const;
+    if (other !== undefined) return readElsewhere(deployment, product, of, await other.at(ref.commit), files, other.path, memory);
+    return readVersion(deployment, product, of, name === source.branch ? source.head : await source.at(ref.commit), memory);
   }
   const frozen = source.frozen.get(`${product}/${number}`);
   const ref = refs.get(`incremental ${product}/${number}`);
@@ -125,17 +126,45 @@ async function findVersion(deployment: Manifest<'Deployment'>, files: ManifestFi
       problem('TagMoved', deployment.position('/spec/version'), `tag ${ref!.ref.slice('refs/tags/'.length)} was moved from ${frozen.commit.slice(0, 12)} to ${ref!.commit.slice(0, 12)}; version ${number} stays what was deployed`, { object, severity: 'warning' });
     return { version, warnings: moved ? [warning()] : [] };
   }
+  if (other?.fault !== undefined) return unreadable(other.fault);
   if (ref === undefined) {
     const others = source.versions.filter((version) => version.product === product && version.kind === 'incremental').map((version) => version.name);
     const hint = others.length === 0 ? `No tag of ${product} exists yet; push ${product}/${number}.` : `Versions of ${product}: ${others.slice(-10).join(', ')}.`;
-    return { problem: problem('UnknownVersion', deployment.position('/spec/version'), `there is no version ${number} of ${product}`, { object, hint }) };
+    return { problem: problem('UnknownVersion', deployment.position('/spec/version'), `there is no version ${number} of ${product}${where}`, { object, hint }) };
   }
-  commits.add(ref.commit);
-  return readVersion(deployment, product, { kind: 'incremental', name: number, commit: ref.commit, tagObject: ref.tagObject }, await source.at(ref.commit), memory);
+  const of = { kind: 'incremental', name: number, commit: ref.commit, tagObject: ref.tagObject } as const;
+  if (other !== undefined) return readElsewhere(deployment, product, of, await other.at(ref.commit), files, other.path, memory);
+  return readVersion(deployment, product, of, await source.at(ref.commit), memory);
+}
+
+interface VersionPlace {
+  readonly kind: 'rolling' | 'incremental';
+  readonly name: string;
+  readonly commit: string;
+  readonly tagObject: string | null;
+}
+
+/**
+ * In another repository the Version is in the file that the product names, and its bundles lie there or below its directory. Registries
+ * are the team's. Nobody has checked what stands there, so that is done here.
+ */
+function readElsewhere(deployment: Manifest<'Deployment'>, product: string, of: VersionPlace, at: ManifestFiles, team: ManifestFiles, path: string, memory: Memory): Found {
+  const object = objectName(deployment);
+  const place = deployment.position(of.kind === 'incremental' ? '/spec/version' : '/spec/product');
+  const unreadable = (why: string): Found => ({ problem: problem('VersionUnreadable', place, `version ${of.name} of ${product} (${of.commit.slice(0, 12)}): ${why}`, { object }) });
+  const parsed = at.files.get(path)?.parsed;
+  const refused = at.refused.get(path) ?? parsed?.problems.find((item) => item.severity === 'error');
+  if (refused !== undefined) return unreadable(`${path}:${refused.line} ${refused.message}`);
+  const manifest = parsed?.manifests.find((item) => item.kind === 'Version' && item.name === product);
+  if (manifest?.kind !== 'Version') return unreadable(`there is no Version manifest named ${product} in ${path}`);
+  const set = { ...at.set, byKind: { ...at.set.byKind, Registry: team.set.byKind.Registry } };
+  const fault = checkVersion(manifest, set).find((item) => item.severity === 'error');
+  if (fault !== undefined) return unreadable(`${fault.file}:${fault.line} ${fault.message}`);
+  return contentOf(manifest, product, of, at, memory);
 }
 
 /** A version is read at its own commit, its bundles with it (SPEC §2). */
-function readVersion(deployment: Manifest<'Deployment'>, product: string, of: { kind: 'rolling' | 'incremental'; name: string; commit: string; tagObject: string | null }, at: ManifestFiles, memory: Memory): Found {
+function readVersion(deployment: Manifest<'Deployment'>, product: string, of: VersionPlace, at: ManifestFiles, memory: Memory): Found {
   const manifest = at.set.byKind.Version.get(product);
   const object = objectName(deployment);
   if (manifest === undefined) {
@@ -147,6 +176,11 @@ function readVersion(deployment: Manifest<'Deployment'>, product: string, of: { 
   if (fault !== undefined || bundles.length !== (manifest.spec.bundles ?? []).length) {
     return { problem: problem('VersionUnreadable', deployment.position('/spec/product'), `the Version manifest of ${product} at ${of.name} has a problem: ${fault?.message ?? 'it names a bundle that is not there'}`, { object }) };
   }
+  return contentOf(manifest, product, of, at, memory);
+}
+
+function contentOf(manifest: Manifest<'Version'>, product: string, of: VersionPlace, at: ManifestFiles, memory: Memory): Found {
+  const bundles = named(manifest.spec.bundles, at.set.byKind.ConfigBundle);
   // R6: the content is the version; a commit that does not touch it gives the same object.
   const identity = of.kind === 'incremental' ? [of.commit, of.tagObject] : [];
   const content = memory.of('content', `${of.kind} ${product}/${of.name}`, [manifest, ...bundles, ...identity], (): VersionContent => {

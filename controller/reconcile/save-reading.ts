@@ -20,7 +20,7 @@ export async function saveReading(pool: DatabasePool, reading: Reading, before: 
   await pool.transaction(async (tx) => {
     if (before?.nodes !== reading.nodes) await saveNodes(tx, desired.team, reading.nodes);
     if (before?.products !== reading.products) await saveProducts(tx, desired.team, reading.products);
-    if (before === undefined || hashOf(before.versions) !== hashOf(reading.versions)) await saveVersions(tx, desired.team, reading.versions);
+    if (before === undefined || hashOf(before.versions) !== hashOf(reading.versions)) await saveVersions(tx, desired.team, reading.versions, reading.unread);
     await saveDesired(tx, desired.team, desired.commit, wanted, blocked);
     if (gone) await markUndeclared(tx, desired.team, [...names(reading)]);
     await saveSynced(tx, desired.team, desired.commit, reading.refsDigest, reading.members);

@@ -38,9 +38,9 @@ export interface RefVersion {
 
 /**
  * Brings the version table up to what the refs say. A frozen version keeps its commit, whatever its tag says now (R8);
- * a version whose ref is gone keeps its row (R9).
+ * a version whose ref is gone keeps its row (R9). `unread`: products whose refs nobody could look at; nothing of them is gone.
  */
-export async function saveVersions(tx: CommonQueryMethods, team: string, versions: readonly RefVersion[]): Promise<void> {
+export async function saveVersions(tx: CommonQueryMethods, team: string, versions: readonly RefVersion[], unread: ReadonlySet<string> = new Set()): Promise<void> {
   const rows = versions.map((v) => [v.product, v.kind, v.name, v.ref, v.commit, v.tagObject, v.tagger, v.message]);
   if (rows.length > 0) {
     await tx.query(sql.type(nothing)`
@@ -69,7 +69,7 @@ export async function saveVersions(tx: CommonQueryMethods, team: string, version
   }
   const present = versions.map((v) => `${v.product}\n${v.kind}\n${v.name}`);
   await tx.query(sql.type(nothing)`
-    update version set ref_gone = true where team = ${team} and not ref_gone
+    update version set ref_gone = true where team = ${team} and not ref_gone and not (product = any(${sql.array([...unread], 'text')}))
       and not (product || E'\n' || kind || E'\n' || name = any(${sql.array(present, 'text')}))`);
 }
 
