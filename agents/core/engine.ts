@@ -79,6 +79,13 @@ export type FailureCode =
   | 'DeadlineExceeded'
   | 'EngineUnreachable'
   | 'EngineError'
+  | 'EngineUnauthorized'
+  | 'EngineForbidden'
+  | 'ObjectConflict'
+  | 'KindMissing'
+  | 'NamespaceTerminating'
+  | 'QuotaExceeded'
+  | 'Unschedulable'
   | 'RestoreFailed'
   | 'Internal';
 

@@ -1,4 +1,4 @@
-/** `tagboat agent docker|simulated`: the agent of one node. */
+/** `tagboat agent docker|kubernetes|simulated`: the agent of one node. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -20,15 +20,24 @@ interface Flags {
   readonly tokenFile?: string;
   readonly directory: string;
   readonly dockerHost?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
   readonly logLevel: string;
 }
 
+const TYPES = {
+  docker: 'deploy to the Docker engine of this host',
+  kubernetes: 'deploy to a Kubernetes cluster',
+  simulated: 'a node without an engine, for trying Tagboat out',
+} as const;
+type AgentType = keyof typeof TYPES;
+
 export function registerAgent(program: Command, io: CliIo = processIo): void {
   const agent = program.command('agent').description('run the agent of a node');
-  for (const type of ['docker', 'simulated'] as const) {
+  for (const type of Object.keys(TYPES) as AgentType[]) {
     const command = agent
       .command(type)
-      .description(type === 'docker' ? 'deploy to the Docker engine of this host' : 'a node without an engine, for trying Tagboat out')
+      .description(TYPES[type])
       .option('--join <word>', 'the word that `tagboat node enroll` prints; needed once')
       .option('--controller <host:port>', "the controller's agent listener; kept with the identity after enrolment")
       .option('--enrol <host:port>', "the controller's enrolment listener")
@@ -38,11 +47,12 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--directory <dir>', 'where the identity and the journal are kept', '.tagboat-agent')
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
     if (type === 'docker') command.option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)');
+    if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one');
     command.action((flags: Flags) => runCommand(io, async () => serve(type, flags, io)));
   }
 }
 
-async function serve(type: 'docker' | 'simulated', flags: Flags, io: CliIo): Promise<number> {
+async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> {
   const join = flags.join === undefined ? undefined : decodeJoin(flags.join);
   if (flags.join !== undefined && join === undefined) throw new TagboatError('UsageError', '--join is not what tagboat node enroll prints');
   const directory = resolve(io.directory, flags.directory);
@@ -62,8 +72,13 @@ async function serve(type: 'docker' | 'simulated', flags: Flags, io: CliIo): Pro
   return 0;
 }
 
-async function loadEngine(type: 'docker' | 'simulated', flags: Flags, io: CliIo, directory: string): Promise<Engine> {
+async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: string): Promise<Engine> {
   if (type === 'simulated') return (await import('../../agents/simulated/engine.ts')).createSimulatedEngine({ stateFile: resolve(directory, 'simulated.json') });
+  if (type === 'kubernetes') {
+    const kubeconfig = flags.kubeconfig ?? io.env['KUBECONFIG'];
+    const options = { ...(kubeconfig !== undefined && { kubeconfig: resolve(io.directory, kubeconfig) }), ...(flags.context !== undefined && { context: flags.context }) };
+    return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(options);
+  }
   const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
   return (await import('../../agents/docker/engine.ts')).createDockerEngine(host === undefined ? {} : { host });
 }

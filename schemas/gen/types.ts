@@ -515,7 +515,7 @@ export interface KubernetesConfig {
    */
   deploymentStrategy?: 'rolling' | 'recreate';
   /**
-   * The ingress passes the headers of proxies before it on. Default: false.
+   * The ingress allows the headers of proxies before it (`X-Forwarded-For` and the like) across origins. Default: false.
    */
   proxyHeaders?: boolean;
   /**
@@ -545,11 +545,15 @@ export interface KubernetesConfig {
    */
   metrics?: Metrics;
   /**
+   * Take over objects and fields that somebody else made or set. Without it a conflict fails the attempt and says who. Default: false.
+   */
+  forceConflicts?: boolean;
+  /**
    * The ingress class. Default: the cluster's.
    */
   ingressClass?: Name;
   /**
-   * The cert-manager issuer for `expose: https`.
+   * The cert-manager cluster issuer for `expose: https`.
    */
   issuer?: Name;
 }

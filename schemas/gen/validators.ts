@@ -3304,7 +3304,7 @@ return errors === 0;
 }
 validate85.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema99 = {"title":"Kubernetes","description":"What only a cluster knows. Kubernetes only.","type":"object","additionalProperties":false,"properties":{"deploymentStrategy":{"description":"How the Deployment object replaces its pods. Default: what `strategy` says.","enum":["rolling","recreate"],"default":"rolling","examples":["recreate"]},"proxyHeaders":{"description":"The ingress passes the headers of proxies before it on.","type":"boolean","default":false,"examples":[true]},"customHeaders":{"description":"Request headers that the ingress allows across origins.","type":"array","items":{"description":"The name of a header.","type":"string","pattern":"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$","examples":["X-Shop-Region"]},"examples":[["X-Shop-Region"]]},"useLoadBalancer":{"description":"The Service is of type LoadBalancer.","type":"boolean","default":false,"examples":[true]},"loadBalancerAnnotations":{"description":"Annotations of the load balancer's Service.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"example.org/size":"small"}]},"annotations":{"description":"Annotations by object.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"ingress":{"example.org/rate":"10"}}]},"labels":{"description":"Labels by object, besides `labels`.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"deployment":{"team":"shop"}}]},"metrics":{"description":"Lets Prometheus scrape the container.","allOf":[{"$ref":"#/$defs/Metrics"}],"examples":[{"path":"/metrics","port":9090}]},"ingressClass":{"description":"The ingress class. Default: the cluster's.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["nginx"]},"issuer":{"description":"The cert-manager issuer for `expose: https`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["letsencrypt"]}},"examples":[{"ingressClass":"nginx","issuer":"letsencrypt"}]};
+const schema99 = {"title":"Kubernetes","description":"What only a cluster knows. Kubernetes only.","type":"object","additionalProperties":false,"properties":{"deploymentStrategy":{"description":"How the Deployment object replaces its pods. Default: what `strategy` says.","enum":["rolling","recreate"],"default":"rolling","examples":["recreate"]},"proxyHeaders":{"description":"The ingress allows the headers of proxies before it (`X-Forwarded-For` and the like) across origins.","type":"boolean","default":false,"examples":[true]},"customHeaders":{"description":"Request headers that the ingress allows across origins.","type":"array","items":{"description":"The name of a header.","type":"string","pattern":"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$","examples":["X-Shop-Region"]},"examples":[["X-Shop-Region"]]},"useLoadBalancer":{"description":"The Service is of type LoadBalancer.","type":"boolean","default":false,"examples":[true]},"loadBalancerAnnotations":{"description":"Annotations of the load balancer's Service.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"example.org/size":"small"}]},"annotations":{"description":"Annotations by object.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"ingress":{"example.org/rate":"10"}}]},"labels":{"description":"Labels by object, besides `labels`.","allOf":[{"$ref":"#/$defs/ObjectTexts"}],"examples":[{"deployment":{"team":"shop"}}]},"metrics":{"description":"Lets Prometheus scrape the container.","allOf":[{"$ref":"#/$defs/Metrics"}],"examples":[{"path":"/metrics","port":9090}]},"forceConflicts":{"description":"Take over objects and fields that somebody else made or set. Without it a conflict fails the attempt and says who.","type":"boolean","default":false,"examples":[true]},"ingressClass":{"description":"The ingress class. Default: the cluster's.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["nginx"]},"issuer":{"description":"The cert-manager cluster issuer for `expose: https`.","allOf":[{"$ref":"#/$defs/Name"}],"examples":["letsencrypt"]}},"examples":[{"ingressClass":"nginx","issuer":"letsencrypt"}]};
 const pattern48 = new RegExp("^[A-Za-z0-9!#$%&'*+.^_|~-]{1,128}$", "u");
 
 function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -3600,11 +3600,9 @@ vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.error
 errors = vErrors.length;
 }
 }
-if(data.ingressClass !== undefined){
-let data9 = data.ingressClass;
-if(typeof data9 === "string"){
-if(!pattern4.test(data9)){
-const err7 = {instancePath:instancePath+"/ingressClass",schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
+if(data.forceConflicts !== undefined){
+if(typeof data.forceConflicts !== "boolean"){
+const err7 = {instancePath:instancePath+"/forceConflicts",schemaPath:"#/properties/forceConflicts/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -3614,8 +3612,11 @@ vErrors.push(err7);
 errors++;
 }
 }
-else {
-const err8 = {instancePath:instancePath+"/ingressClass",schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.ingressClass !== undefined){
+let data10 = data.ingressClass;
+if(typeof data10 === "string"){
+if(!pattern4.test(data10)){
+const err8 = {instancePath:instancePath+"/ingressClass",schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -3625,11 +3626,8 @@ vErrors.push(err8);
 errors++;
 }
 }
-if(data.issuer !== undefined){
-let data10 = data.issuer;
-if(typeof data10 === "string"){
-if(!pattern4.test(data10)){
-const err9 = {instancePath:instancePath+"/issuer",schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
+else {
+const err9 = {instancePath:instancePath+"/ingressClass",schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -3639,8 +3637,11 @@ vErrors.push(err9);
 errors++;
 }
 }
-else {
-const err10 = {instancePath:instancePath+"/issuer",schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.issuer !== undefined){
+let data11 = data.issuer;
+if(typeof data11 === "string"){
+if(!pattern4.test(data11)){
+const err10 = {instancePath:instancePath+"/issuer",schemaPath:"#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -3650,14 +3651,25 @@ vErrors.push(err10);
 errors++;
 }
 }
-}
 else {
-const err11 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err11 = {instancePath:instancePath+"/issuer",schemaPath:"#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err11];
 }
 else {
 vErrors.push(err11);
+}
+errors++;
+}
+}
+}
+else {
+const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
 }
 errors++;
 }

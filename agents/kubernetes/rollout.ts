@@ -1,0 +1,102 @@
+/** Waits for workloads: watches them, their pods and the events of the namespace, and asks the judge whenever something changed. */
+import type { TargetImage } from '../../schemas/gen/types.ts';
+import { AttemptFailure } from '../core/attempt-failure.ts';
+import { milliseconds } from '../core/duration.ts';
+import { pause } from '../core/pool.ts';
+import type { KubeApi } from './api.ts';
+import { evidenceOf } from './evidence.ts';
+import { Informer } from './informer.ts';
+import { judge, type Scene, type Verdict } from './judge.ts';
+import { EVENT, POD, WORKLOADS } from './kinds.ts';
+import { trimEvent, trimPod, trimWorkload, type LiveEvent, type LiveWorkload, type Pod } from './live.ts';
+import { LABEL } from './objects/labels.ts';
+import type { Workload } from './objects/target-objects.ts';
+import { settleSeconds } from './objects/workload.ts';
+
+/** Certainty also comes with time alone. */
+const LOOK_AGAIN_MS = 500;
+const GATHER_MS = 20;
+
+/** What happens in one namespace, as long as an attempt needs it. */
+export class NamespaceWatch {
+  readonly #api: KubeApi;
+  readonly #stop = new AbortController();
+  readonly #workloads: readonly Informer<LiveWorkload>[];
+  readonly #pods: Informer<Pod>;
+  readonly #events: Informer<LiveEvent>;
+  #wake: (() => void) | undefined;
+
+  constructor(api: KubeApi, prefix: string) {
+    this.#api = api;
+    const common = { api, namespace: prefix, onChange: () => this.#wake?.() };
+    const labelSelector = `${LABEL.prefix}=${prefix}`;
+    this.#workloads = WORKLOADS.map((kind) => new Informer({ ...common, kind, labelSelector, trim: trimWorkload(kind.kind) }));
+    this.#pods = new Informer({ ...common, kind: POD, labelSelector, trim: trimPod });
+    this.#events = new Informer({ ...common, kind: EVENT, trim: trimEvent });
+    for (const informer of [...this.#workloads, this.#pods, this.#events]) void informer.run(this.#stop.signal);
+  }
+
+  get pods(): readonly Pod[] {
+    return [...this.#pods.items];
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  /**
+   * Until all of them are good. Throws AttemptFailure with evidence as soon as one of them certainly will not be, and what `safe`
+   * throws; `limit` is how long each may take.
+   */
+  async untilGood(workloads: readonly (Workload & { readonly image: TargetImage; readonly generation: number })[], healthTimeout: string, safe: () => void, ended: AbortSignal): Promise<void> {
+    const since = Date.now();
+    let open = [...workloads];
+    for (;;) {
+      const verdicts = open.map((one) => ({ one, verdict: judge(this.#scene(one, since)) }));
+      const failed = verdicts.find(({ verdict }) => verdict.is === 'failed');
+      if (failed?.verdict.is === 'failed') throw await this.#failure(failed.verdict);
+      open = verdicts.filter(({ verdict }) => verdict.is !== 'good').map(({ one }) => one);
+      if (open.length === 0) return;
+      safe();
+      for (const { one, verdict } of verdicts) if (verdict.is === 'waiting' && Date.now() - since > limitOf(one.image, healthTimeout)) throw await this.#late(one, verdict.why, healthTimeout);
+      await this.#change(ended);
+    }
+  }
+
+  #scene(one: Workload & { readonly image: TargetImage; readonly generation: number }, since: number): Scene {
+    const name = one.object.metadata.name;
+    const found = this.#workloads.flatMap((informer) => [...informer.items]).find((live) => live.kind === one.object.kind && live.metadata.name === name);
+    // What was seen before the apply is about another template.
+    const live = found !== undefined && (found.metadata.generation ?? 0) >= one.generation ? found : undefined;
+    const template = (one.object['spec'] as { readonly template: { readonly metadata: { readonly labels: Readonly<Record<string, string>> } } }).template;
+    const events = [...this.#events.items].sort((a, b) => Date.parse(a.lastTimestamp ?? '') - Date.parse(b.lastTimestamp ?? ''));
+    return { name: one.name, image: one.image, hash: template.metadata.labels[LABEL.hash] ?? '', live, pods: this.pods, events, now: Date.now(), since, settleMs: settleSeconds(one) * 1000 };
+  }
+
+  async #failure(verdict: Extract<Verdict, { is: 'failed' }>): Promise<AttemptFailure> {
+    const { pod } = verdict;
+    const evidence = pod === undefined ? [] : [await evidenceOf(this.#api, pod, verdict.container ?? pod.mainContainer, [...this.#events.items])];
+    return new AttemptFailure(verdict.code, verdict.reason, { evidence });
+  }
+
+  async #late(one: Workload & { readonly image: TargetImage }, why: string, healthTimeout: string): Promise<AttemptFailure> {
+    const exits = one.image.config.expectedState?.state === 'exited';
+    const pod = this.pods.filter((found) => found.metadata.labels?.[LABEL.image] === one.name).sort((a, b) => (a.metadata.creationTimestamp ?? '') < (b.metadata.creationTimestamp ?? '') ? 1 : -1)[0];
+    const evidence = pod === undefined ? [] : [await evidenceOf(this.#api, pod, pod.mainContainer, [...this.#events.items])];
+    const text = `${one.name} did not ${exits ? 'end' : 'come up'} within ${Math.round(limitOf(one.image, healthTimeout) / 1000)} s: ${why}`;
+    return new AttemptFailure(exits ? 'ExpectedStateNotReached' : 'HealthCheckFailed', text, { evidence });
+  }
+
+  async #change(ended: AbortSignal): Promise<void> {
+    const changed = new AbortController();
+    this.#wake = () => changed.abort();
+    await pause(LOOK_AGAIN_MS, AbortSignal.any([changed.signal, ended]));
+    this.#wake = undefined;
+    // Changes come in bursts.
+    await pause(GATHER_MS, ended);
+  }
+}
+
+function limitOf(image: TargetImage, healthTimeout: string): number {
+  return milliseconds(image.config.expectedState?.timeout, healthTimeout);
+}
