@@ -34,7 +34,7 @@ import { keepEmbeddedDatabase } from './store/embedded-keeper.ts';
 import { newHolder } from './store/lease.ts';
 import { createListener } from './store/listen.ts';
 import { migrate } from './store/migrate.ts';
-import { authorizeCertificate, consumeEnrolment, revokeNode, saveCertificate, saveEnrolment } from './store/nodes.ts';
+import { authorizeCertificate, consumeEnrolment, loadRecipients, revokeNode, saveCertificate, saveEnrolment } from './store/nodes.ts';
 import { CHANNELS } from './store/notify.ts';
 import type { PlanRequest } from './store/notify.ts';
 import { createStorePool } from './store/pool.ts';
@@ -237,6 +237,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     beside: { prefixes: settings.limit === 0 ? [] : REQUEST_PREFIXES, keep: (refs) => selectRequests(refs, settings).requests.map(({ gitRef, head }) => ({ ref: gitRef, oid: head })) },
     frozen: () => loadFrozenVersions(pool, team.name),
     owners: () => loadOwners(pool, team.name),
+    recipients: () => loadRecipients(pool, team.name),
   });
   const reviews = settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings });
   const loop: TeamLoop = new TeamLoop({

@@ -31,12 +31,18 @@ export class SealedError extends Error {
   }
 }
 
+/** An object whose `sealed` maps nodes to ciphertexts; a secret that happens to be called `sealed` is none. */
+export function isSealedBlock(value: object): value is { sealed: Record<string, string> } {
+  if (!('sealed' in value) || typeof value.sealed !== 'object' || value.sealed === null) return false;
+  return Object.values(value.sealed).every((item) => typeof item === 'string');
+}
+
 interface Envelope extends SealedFor {
   readonly tagboat: 1;
   readonly value: string;
 }
 
-function isRecipient(text: string): boolean {
+export function isRecipient(text: string): boolean {
   return RECIPIENT.test(text);
 }
 

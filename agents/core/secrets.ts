@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sealed, TargetSpec } from '../../schemas/gen/types.ts';
-import { SealedError, unseal } from '../../proto/sealed.ts';
+import { isSealedBlock, SealedError, unseal } from '../../proto/sealed.ts';
 import type { SecretOpener } from './engine.ts';
 import { AgentError } from './errors.ts';
 import { makePrivateDirectory, writeWhole } from './files.ts';
@@ -104,7 +104,7 @@ export async function addKey(directory: string): Promise<string> {
 /** Every sealed block of a specification, wherever it stands. */
 function* sealedIn(value: unknown): Generator<Sealed> {
   if (typeof value !== 'object' || value === null) return;
-  if ('sealed' in value && typeof value.sealed === 'object') yield value as Sealed;
+  if (isSealedBlock(value)) yield value;
   else for (const item of Object.values(value)) yield* sealedIn(item);
 }
 

@@ -23,6 +23,7 @@ interface Flags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly logLevel: string;
+  readonly rotateSecretsKey?: boolean;
 }
 
 const TYPES = {
@@ -45,11 +46,22 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--token <token>', 'enrolment token (TAGBOAT_ENROL_TOKEN)')
       .option('--token-file <file>', 'file with the enrolment token')
       .option('--directory <dir>', 'where the identity and the journal are kept', '.tagboat-agent')
+      .option('--rotate-secrets-key', 'make a new key for secrets and end; an agent that runs takes it up, and the keys before it go on opening')
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
     if (type === 'docker') command.option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)');
     if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one');
-    command.action((flags: Flags) => runCommand(io, async () => serve(type, flags, io)));
+    command.action((flags: Flags) => runCommand(io, async () => (flags.rotateSecretsKey === true ? rotate(flags, io) : serve(type, flags, io))));
   }
+}
+
+async function rotate(flags: Flags, io: CliIo): Promise<number> {
+  const { addKey } = await import('../../agents/core/secrets.ts');
+  const recipient = await addKey(resolve(io.directory, flags.directory)).catch((error: unknown) => {
+    throw agentFailure(error);
+  });
+  io.out(`${recipient}\n`);
+  io.err('This is the current key from now on; what is sealed to the keys before it still opens.\n');
+  return 0;
 }
 
 async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> {
@@ -94,6 +106,7 @@ function agentFailure(error: unknown): unknown {
       return new TagboatError('EnrolmentRefused', error.message, { cause: error });
     case 'IdentityMissing':
     case 'ConfigInvalid':
+    case 'SecretsUnreadable':
     case 'JournalLocked':
       return new TagboatError('UsageError', error.message, { cause: error });
     default:

@@ -1,6 +1,5 @@
 /** Deployment manifest → merged images with origins; secrets are shown as a digest of their ciphertext (R27). */
-import { hashOf } from '../model/canonical.ts';
-import type { ContainerConfig } from '../../schemas/gen/types.ts';
+import { shownSealed } from '../model/sealed.ts';
 import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
@@ -74,7 +73,7 @@ export async function renderDeployments(
       readAt: atTag && tag !== null ? `tag ${tag}` : 'files at hand',
       node: spec.node,
       prefix: spec.prefix,
-      images: resolved.images.map(({ config, ...image }) => ({ ...image, config: masked(config), provenance: originsOf(resolved.provenance.get(image.name)) })),
+      images: resolved.images.map(({ config, ...image }) => ({ ...image, config: { ...shownSealed(config) }, provenance: originsOf(resolved.provenance.get(image.name)) })),
     });
   }
   return { rendered, problems };
@@ -94,13 +93,4 @@ async function readTag(directory: string, tag: string): Promise<ManifestSet | nu
 
 function originsOf(origins: Iterable<readonly [string, RenderedOrigin]> | undefined): Record<string, RenderedOrigin> {
   return Object.fromEntries([...(origins ?? [])].map(([pointer, { layer, file, line, column }]) => [pointer, { layer, file, line, column }]));
-}
-
-function masked(config: ContainerConfig): Record<string, unknown> {
-  if (config.secrets === undefined) return { ...config };
-  const secrets = Object.entries(config.secrets).map(([key, { sealed }]) => [
-    key,
-    { sealed: Object.fromEntries(Object.entries(sealed).map(([node, ciphertext]) => [node, `digest ${hashOf(ciphertext).slice(0, 12)}`])) },
-  ]);
-  return { ...config, secrets: Object.fromEntries(secrets) as unknown };
 }

@@ -9,6 +9,7 @@ import { registerDemo } from './demo.ts';
 import { registerNode } from './node.ts';
 import { registerPlan } from './plan.ts';
 import { registerRender } from './render.ts';
+import { registerSeal } from './seal.ts';
 import { registerStatus } from './status.ts';
 import { registerToken } from './token.ts';
 import { registerValidate } from './validate.ts';
@@ -20,7 +21,7 @@ const program = new Command('tagboat')
   .addHelpText('after', '\nExit codes: 0 fine, 1 problems found, 2 wrong use, 3 could not reach something.')
   .exitOverride();
 
-for (const register of [registerDemo, registerController, registerAgent, registerValidate, registerRender, registerPlan, registerStatus, registerAudit, registerNode, registerToken]) register(program);
+for (const register of [registerDemo, registerController, registerAgent, registerValidate, registerRender, registerPlan, registerSeal, registerStatus, registerAudit, registerNode, registerToken]) register(program);
 for (const command of program.commands) {
   command.exitOverride();
   for (const nested of command.commands) nested.exitOverride();

@@ -119,6 +119,10 @@ class Recorder implements SessionHandler {
   async onObservation(_session: AgentSession, observation: Observation) {
     this.observations.push(observation);
   }
+  readonly recipients: string[][] = [];
+  async onRecipients(_session: AgentSession, recipients: readonly string[]) {
+    this.recipients.push([...recipients]);
+  }
   async onDisconnected(_session: AgentSession, reason: string) {
     this.gone.push(reason);
   }

@@ -42,6 +42,8 @@ export interface SessionHandler {
   onAttemptResult(session: AgentSession, result: AttemptResult): Promise<void>;
   onAttemptRefused(session: AgentSession, refused: AttemptRefused): Promise<void>;
   onObservation(session: AgentSession, observation: Observation): Promise<void>;
+  /** The public keys of the node's secrets, the current one first; told again when they change. */
+  onRecipients(session: AgentSession, recipients: readonly string[]): Promise<void>;
   onDisconnected(session: AgentSession, reason: string): Promise<void>;
 }
 
@@ -168,6 +170,8 @@ export class AgentSession {
         return handler.onAttemptRefused(this, body.value);
       case 'observation':
         return handler.onObservation(this, body.value);
+      case 'secretRecipients':
+        return handler.onRecipients(this, body.value.recipients);
       case 'logsUnavailable':
         return logs.unavailable(body.value.requestId, body.value.reason);
       default:

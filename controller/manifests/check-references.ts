@@ -7,7 +7,8 @@ import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import { resolveImages } from '../model/resolve-images.ts';
-import { checkProducts, checkShortEnvironment, checkVersion } from './check-version.ts';
+import { checkProducts, checkShortForms, checkVersion } from './check-version.ts';
+import { checkSealed } from './check-sealed.ts';
 import { checkTarget } from '../model/check-target.ts';
 import { missing } from './missing-reference.ts';
 import { targetClaims } from '../model/target-claims.ts';
@@ -17,6 +18,8 @@ export interface CheckOptions {
   readonly branch?: string;
   /** Owners from the database (R10). */
   readonly recordedOwners?: ReadonlyMap<string, string>;
+  /** Public keys by node, as the agents told them. */
+  readonly recipients?: ReadonlyMap<string, readonly string[]>;
   /** Answers for a deployment whose own problems are remembered; the caller knows whether anything it names has changed. */
   readonly remember?: (deployment: Manifest<'Deployment'>, check: () => readonly Problem[]) => readonly Problem[];
 }
@@ -26,9 +29,9 @@ export interface CheckOptions {
  * checked with the version at hand: an error where the deployment follows a branch, a warning where it names a tag.
  */
 export function checkReferences(set: ManifestSet, options: CheckOptions = {}): Problem[] {
-  const problems: Problem[] = checkProducts(set);
+  const problems: Problem[] = [...checkProducts(set), ...checkSealed(set)];
   for (const version of set.byKind.Version.values()) problems.push(...checkVersion(version, set));
-  for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortEnvironment(bundle));
+  for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortForms(bundle));
   for (const deployment of set.byKind.Deployment.values()) {
     const check = (): Problem[] => checkDeployment(deployment, set, options);
     problems.push(...(options.remember === undefined ? check() : options.remember(deployment, check)));
@@ -60,7 +63,7 @@ function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, o
     ...missing(deployment, 'Node', spec.node, '/spec/node', Node.keys(), node !== undefined),
     ...bundles.flatMap((name, index) => missing(deployment, 'ConfigBundle', name, `/spec/bundles/${index}`, ConfigBundle.keys(), ConfigBundle.has(name))),
     ...(spec.dependsOn ?? []).flatMap((name, index) => missing(deployment, 'Deployment', name, `/spec/dependsOn/${index}`, Deployment.keys(), Deployment.has(name))),
-    ...checkShortEnvironment(deployment),
+    ...checkShortForms(deployment),
     ...(product === undefined ? [] : checkVersionChoice(deployment, product, options)),
   ];
   const version = Version.get(spec.product);
@@ -71,10 +74,15 @@ function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, o
     deployment,
     deploymentBundles: named(bundles, ConfigBundle),
   });
-  const ofContent = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, resolved })];
+  const ofContent = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients: knownRecipients(node, options.recipients), resolved })];
   // The version at hand need not be the tagged one; the controller checks that one itself.
   const isOther = spec.version !== undefined;
   return [...problems, ...ofContent.map((item) => (isOther ? { ...item, severity: 'warning' as const } : item))];
+}
+
+/** What an agent says of its own keys counts; before it has said anything, what the manifest says. */
+export function knownRecipients(node: Manifest<'Node'> | undefined, told: ReadonlyMap<string, readonly string[]> | undefined): readonly string[] {
+  return (node === undefined ? undefined : told?.get(node.name)) ?? node?.spec.recipients ?? [];
 }
 
 /** The bundles of these names, as far as they exist. */

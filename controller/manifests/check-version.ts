@@ -73,16 +73,17 @@ export function checkProducts(set: ManifestSet): Problem[] {
   return problems;
 }
 
-/** A variable that stands both in `environment` and in `config.environment`. */
-export function checkShortEnvironment(manifest: Manifest<'Deployment'> | Manifest<'ConfigBundle'>): Problem[] {
+/** A variable or secret that stands both in the short form and in `config`. */
+export function checkShortForms(manifest: Manifest<'Deployment'> | Manifest<'ConfigBundle'>): Problem[] {
   const spec: Manifest<'ConfigBundle'>['spec'] = manifest.spec;
-  const long = spec.config?.environment ?? {};
-  return Object.keys(spec.environment ?? {})
-    .filter((name) => Object.hasOwn(long, name))
-    .map((name) =>
-      problem('SchemaViolation', manifest.keyPosition(`/spec/environment${pointerStep(name)}`), `${name} is set in environment and in config.environment, which are the same`, {
-        hint: 'Remove one of the two.',
-        object: objectName(manifest),
-      }),
-    );
+  return (['environment', 'secrets'] as const).flatMap((form) =>
+    Object.keys(spec[form] ?? {})
+      .filter((name) => Object.hasOwn(spec.config?.[form] ?? {}, name))
+      .map((name) =>
+        problem('SchemaViolation', manifest.keyPosition(`/spec/${form}${pointerStep(name)}`), `${name} is set in ${form} and in config.${form}, which are the same`, {
+          hint: 'Remove one of the two.',
+          object: objectName(manifest),
+        }),
+      ),
+  );
 }

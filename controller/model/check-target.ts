@@ -10,22 +10,27 @@ import { objectName, pointerStep } from './manifest.ts';
 import type { Position, Problem, ProblemCode } from './problem.ts';
 import { problem } from './problem.ts';
 import type { ResolvedImage, ResolvedImages } from './resolve-images.ts';
+import type { SecretNode } from './check-secrets.ts';
+import { checkSecrets } from './check-secrets.ts';
 import { unsupportedFields } from './node-support.ts';
 
 export interface CheckTargetInput {
   readonly deployment: Manifest<'Deployment'>;
   /** Null where the node is unknown, which is a problem of its own. */
   readonly nodeType: NodeSpec['type'] | null;
+  /** Public keys that its agent told of; without any those of the Node manifest count, which `validate` knows. */
+  readonly recipients: readonly string[];
   readonly resolved: ResolvedImages;
 }
 
 /** Problems of one target, the ones of `resolved` not included. Places are where the losing value stands. */
-export function checkTarget({ deployment, nodeType, resolved }: CheckTargetInput): Problem[] {
+export function checkTarget({ deployment, nodeType, recipients, resolved }: CheckTargetInput): Problem[] {
   const object = objectName(deployment);
   const problems: Problem[] = [];
   const add = (code: ProblemCode, image: ResolvedImage, pointer: string, message: string, hint?: string): void => {
     problems.push(problem(code, placeIn(resolved, image, pointer, deployment), message, { object, ...(hint === undefined ? {} : { hint }) }));
   };
+  const node: SecretNode = { name: deployment.spec.node, recipients };
   const names = new Map<string, string>();
   for (const image of resolved.images) {
     const { config } = image;
@@ -45,6 +50,7 @@ export function checkTarget({ deployment, nodeType, resolved }: CheckTargetInput
       }
     }
     checkParts(image, (code, pointer, message) => add(code, image, pointer, message));
+    checkSecrets(image.name, config, node, (code, pointer, message) => add(code, image, pointer, message));
   }
   for (const [first, second] of portConflicts(resolved.images)) {
     const port = `${Math.max(first.from, second.from)}/${second.protocol}`;
@@ -90,9 +96,6 @@ function checkParts(image: ResolvedImage, add: (code: ProblemCode, pointer: stri
   for (const [index, { internal, external }] of (config.portRanges ?? []).entries()) {
     const fits = internal.from <= internal.to && external.from <= external.to && internal.to - internal.from === external.to - external.from;
     if (!fits) add('SchemaViolation', `/portRanges/${index}`, 'the two spans must go upwards and be equally long');
-  }
-  for (const key of Object.keys(config.secrets ?? {})) {
-    if (config.environment !== undefined && Object.hasOwn(config.environment, key)) add('SchemaViolation', `/secrets/${key}`, `${key} of image ${image.name} is both an environment variable and a secret`);
   }
 }
 

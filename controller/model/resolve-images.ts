@@ -1,10 +1,10 @@
 /** A deployment's images with everything merged (SPEC §2, merge order): what render prints and what a plan uses. Pure. */
-import type { ContainerConfig, Environment } from '../../schemas/gen/types.ts';
+import type { ContainerConfig, Environment, Secrets } from '../../schemas/gen/types.ts';
 import type { ConfigLayer, MergedConfig, Origin, VersionImage } from './config-merge.ts';
 import { mergeConfig } from './config-merge.ts';
 import { dependencyOrder } from './dependency-order.ts';
 import type { Manifest } from './manifest.ts';
-import { objectName, pointerStep } from './manifest.ts';
+import { objectName, pointerStep, pointerSteps } from './manifest.ts';
 import type { Problem } from './problem.ts';
 import { problem } from './problem.ts';
 
@@ -113,16 +113,21 @@ function deploymentLayer(deployment: Manifest<'Deployment'>): ConfigLayer {
   return { layer: 'deployment', ...specLayer(deployment) };
 }
 
-/** `environment` is short for `config.environment`; a variable set in both is a problem elsewhere, here the short form wins. */
+/** `environment` and `secrets` are short for those of `config`; a name set in both is a problem elsewhere, here the short form wins. */
 function specLayer(manifest: Manifest<'Deployment'> | Manifest<'ConfigBundle'>): Pick<ConfigLayer, 'config' | 'position'> {
-  const spec: { readonly environment?: Environment; readonly config?: ContainerConfig } = manifest.spec;
-  const short = spec.environment;
-  if (short === undefined) return { config: spec.config ?? {}, position: (pointer) => manifest.position(`/spec/config${pointer}`) };
+  const spec: { readonly environment?: Environment; readonly secrets?: Secrets; readonly config?: ContainerConfig } = manifest.spec;
+  const { environment, secrets } = spec;
+  if (environment === undefined && secrets === undefined) return { config: spec.config ?? {}, position: (pointer) => manifest.position(`/spec/config${pointer}`) };
   return {
-    config: { ...spec.config, environment: { ...spec.config?.environment, ...short } },
+    config: {
+      ...spec.config,
+      ...(environment && { environment: { ...spec.config?.environment, ...environment } }),
+      ...(secrets && { secrets: { ...spec.config?.secrets, ...secrets } }),
+    },
     position: (pointer) => {
-      const variable = /^\/environment(?:\/(.*))?$/.exec(pointer);
-      const isShort = variable !== null && (variable[1] === undefined || Object.hasOwn(short, variable[1].replaceAll('~1', '/').replaceAll('~0', '~')));
+      const [key, name] = pointerSteps(pointer);
+      const short = key === 'environment' ? environment : key === 'secrets' ? secrets : undefined;
+      const isShort = short !== undefined && (name === undefined || Object.hasOwn(short, name));
       return manifest.position(isShort ? `/spec${pointer}` : `/spec/config${pointer}`);
     },
   };

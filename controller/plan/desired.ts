@@ -5,6 +5,7 @@ import { DEPLOYMENT_DEFAULTS } from '../model/defaults.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ResolvedImages } from '../model/resolve-images.ts';
+import { sealedFor } from '../model/sealed.ts';
 import { specHashOf } from './spec-hash.ts';
 import { chooseStrategy } from './strategy.ts';
 import type { DesiredDeployment, DesiredVersion } from './types.ts';
@@ -40,7 +41,8 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
       ...(image.registry === undefined ? {} : { registry: image.registry }),
       ...(image.digest ? { digest: image.digest } : {}),
       dependsOn: [...image.dependsOn],
-      config: image.config,
+      // Another node's ciphertext is not this one's content: sealing for one more node replaces no container here.
+      config: sealedFor(image.config, spec.node),
       strategy: strategies[index]!.strategy,
     })),
     timeouts,
@@ -57,9 +59,10 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
     specHash,
     overridesHash: hashOf({
       environment: spec.environment,
+      secrets: spec.secrets,
       config: spec.config,
       images: spec.images,
-      bundles: input.deploymentBundles.map((bundle) => ({ environment: bundle.spec.environment, config: bundle.spec.config })),
+      bundles: input.deploymentBundles.map((bundle) => ({ environment: bundle.spec.environment, secrets: bundle.spec.secrets, config: bundle.spec.config })),
     }),
     attemptKey: hashOf({ specHash, blob: input.blob, version: version.name, commit: version.kind === 'incremental' ? version.commit : null }),
     dependsOn: spec.dependsOn ?? [],

@@ -50,7 +50,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
 /** Secrets show a digest of their ciphertext and nothing else (R27), also inside a list, which is shown whole. */
 function show(path: string, value: unknown): string | null {
   if (value === undefined) return null;
-  if (path.split('.').includes('secrets')) return maskWhole(value);
+  if (path.split('.').includes('secrets') && !/\.(file|mode)$/.test(path)) return maskWhole(value);
   const text = typeof value === 'string' ? value : canonicalJson(maskSecrets(value));
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }

@@ -44,8 +44,8 @@ export class Memory {
   }
 
   /** Problems of a deployment, while all that it names is what it was. */
-  problems(deployment: Manifest<'Deployment'>, set: ManifestSet, check: () => readonly Problem[]): readonly Problem[] {
-    return this.of('problems', deployment.name, [deployment, ...namedBy(deployment, set)], check);
+  problems(deployment: Manifest<'Deployment'>, set: ManifestSet, recipients: readonly string[] | undefined, check: () => readonly Problem[]): readonly Problem[] {
+    return this.of('problems', deployment.name, [deployment, recipients, ...namedBy(deployment, set)], check);
   }
 
   /** Keeps only these names of a room. */

@@ -12,7 +12,7 @@ import { cancelled, nextDueMs, nodeLease, saveEvent, startDue, takeOverRunning }
 import type { AttemptResult } from '../store/finish-attempt.ts';
 import { finishAttempt } from '../store/finish-attempt.ts';
 import { LeaseKeeper } from '../store/lease.ts';
-import { saveConnected, saveDisconnected, saveSeen } from '../store/nodes.ts';
+import { saveConnected, saveDisconnected, saveRecipients, saveSeen } from '../store/nodes.ts';
 import { notifyPlan } from '../store/notify.ts';
 import { saveObservation } from '../store/observed.ts';
 import { retryTransaction } from '../store/pool.ts';
@@ -77,6 +77,7 @@ export class NodeSessions implements SessionHandler {
       agentVersion: hello.agentVersion,
       engineVersion: hello.engineVersion,
     });
+    await saveRecipients(pool, session.team, session.node, hello.secretRecipients);
     await notifyPlan(pool, { team: session.team });
     log.info({ team: session.team, node: session.node, agent: hello.agentVersion, engine: hello.engineVersion, simulated: hello.simulated }, 'agent connected');
     return { fencingToken: BigInt(keeper.token) };
@@ -159,6 +160,10 @@ export class NodeSessions implements SessionHandler {
       observation.complete,
     );
     if (changed.length > 0) await notifyPlan(this.#options.pool, { team: session.team, deployments: [...new Set(changed)] });
+  }
+
+  async onRecipients(session: AgentSession, recipients: readonly string[]): Promise<void> {
+    await saveRecipients(this.#options.pool, session.team, session.node, recipients);
   }
 
   async stop(): Promise<void> {

@@ -66,6 +66,8 @@ export interface ReaderOptions {
   /** From the database: what is frozen (R8, R9), and who owns which target (R10). */
   frozen(): Promise<ReadonlyMap<string, StoredVersion>>;
   owners(): Promise<ReadonlyMap<string, string>>;
+  /** Public keys by node, as the agents told them; none for a plan that compares commits. */
+  recipients?(): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
 /** What a set of files would mean as the head of the branch. */
@@ -87,6 +89,7 @@ export class RepositoryReader {
   #refs: ReadonlyMap<string, RemoteRef> = new Map();
   #frozen: ReadonlyMap<string, StoredVersion> = new Map();
   #owners: ReadonlyMap<string, string> = new Map();
+  #recipients: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -110,6 +113,8 @@ export class RepositoryReader {
     if (head === undefined) throw new TagboatError('RefMissing', `${remote.url} has no branch ${branch}`);
     const frozen = await this.#options.frozen();
     this.#frozen = frozen;
+    // The same list while it says the same: nothing is resolved again for it.
+    this.#recipients = new Map([...((await this.#options.recipients?.()) ?? [])].map(([node, keys]) => [node, this.#memory.same(`recipients ${node}`, keys)]));
     const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid))];
     const headBefore = this.#head;
     if (headBefore?.commit !== head.oid) {
@@ -121,7 +126,7 @@ export class RepositoryReader {
     const elsewhere = elsewhereProducts(files.set, remote, branch);
     const states = await this.#sources.look(elsewhere);
     const watched = this.#watched(files.set, refs);
-    const refsDigest = hashOf([stateOf(watched, refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states)]);
+    const refsDigest = hashOf([stateOf(watched, refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients]]);
     if (before !== undefined && headBefore !== undefined && before.refsDigest === refsDigest) return before;
     if (wantsOf(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...wantsOf(watched, refs), ...extra], { signal });
     this.#head = files;
@@ -181,7 +186,7 @@ export class RepositoryReader {
     const versions = [...own, ...elsewhere.versions];
     const problems = [
       ...files.set.problems,
-      ...checkReferences(files.set, { branch, recordedOwners: this.#owners, remember: (deployment, check) => memory.problems(deployment, files.set, check) }),
+      ...checkReferences(files.set, { branch, recordedOwners: this.#owners, recipients: this.#recipients, remember: (deployment, check) => memory.problems(deployment, files.set, this.#recipients.get(deployment.spec.node), check) }),
       ...tags.problems,
       ...elsewhere.problems,
     ];
@@ -189,7 +194,7 @@ export class RepositoryReader {
     const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
     const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
     const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
-    const resolved = await resolveTeam({ team, files, source, problems, memory });
+    const resolved = await resolveTeam({ team, files, source, problems, memory, recipients: this.#recipients });
     return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents: dependentsOf(resolved.desired) };
   }
 

@@ -1,6 +1,6 @@
 /** All Deployment manifests of a head → desired and blocked ones, each with the version that it names. */
 import { checkTarget } from '../model/check-target.ts';
-import { named } from '../manifests/check-references.ts';
+import { knownRecipients, named } from '../manifests/check-references.ts';
 import { checkVersion } from '../manifests/check-version.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
@@ -34,6 +34,8 @@ export interface ResolveTeamInput {
   /** Problems known so far: those of a Deployment block it, any of a file keeps removals back (R20). */
   readonly problems: readonly Problem[];
   readonly memory: Memory;
+  /** Public keys by node, as the agents told them; the same lists while they say the same. */
+  readonly recipients: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface ResolvedTeam {
@@ -44,7 +46,7 @@ export interface ResolvedTeam {
 
 type Found = { readonly version: DesiredVersion; readonly warnings: readonly Problem[] } | { readonly problem: Problem };
 
-export async function resolveTeam({ team, files, source, problems, memory }: ResolveTeamInput): Promise<ResolvedTeam> {
+export async function resolveTeam({ team, files, source, problems, memory, recipients }: ResolveTeamInput): Promise<ResolvedTeam> {
   const { set } = files;
   const faults = new Map<string, Problem[]>();
   const addFault = (name: string, item: Problem): void => void faults.set(name, [...(faults.get(name) ?? []), item]);
@@ -68,7 +70,7 @@ export async function resolveTeam({ team, files, source, problems, memory }: Res
       if ('problem' in version) addFault(deployment.name, keep(found, version.problem));
       else {
         for (const warning of version.warnings) keep(found, warning);
-        const made = resolveOne(team, deployment, files, version.version, memory);
+        const made = resolveOne(team, deployment, files, version.version, memory, recipients);
         for (const item of made.problems) keep(found, item);
         if (made.desired === undefined) for (const item of made.problems) addFault(deployment.name, item);
         else deployments.set(deployment.name, made.desired);
@@ -89,14 +91,14 @@ function keep(found: Problem[], item: Problem): Problem {
 }
 
 /** Only what the deployment is made of counts: the same objects give the same resolved deployment. */
-function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
+function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory, told: ReadonlyMap<string, readonly string[]>): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
   const { ConfigBundle, Node } = files.set.byKind;
   const deploymentBundles = named(deployment.spec.bundles, ConfigBundle);
   const node = Node.get(deployment.spec.node);
   const blob = files.blobs.get(deployment.file) ?? '';
-  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, blob, ...deploymentBundles], () => {
+  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), blob, ...deploymentBundles], () => {
     const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
-    const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, resolved })];
+    const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients: knownRecipients(node, told), resolved })];
     if (problems.some((item) => item.severity === 'error')) return { problems };
     return { problems, desired: desiredDeployment({ team, deployment, deploymentBundles, version, resolved, blob }) };
   });

@@ -6,8 +6,12 @@ import { TagboatError } from '../errors.ts';
 import type { ObservedNode } from '../plan/types.ts';
 import { appendAudit } from './audit.ts';
 import { nodeLease } from './attempts.ts';
+import { isRecipient } from '../model/sealed.ts';
 import { fencedBy } from './lease.ts';
 import { id, nothing } from './rows.ts';
+
+/** As many as an agent keeps. */
+const MOST_RECIPIENTS = 32;
 
 export interface DeclaredNode {
   readonly name: string;
@@ -40,6 +44,25 @@ export interface HelloFacts {
   readonly simulated: boolean;
   readonly agentVersion: string;
   readonly engineVersion: string;
+}
+
+/** Public keys by node (`sealed` values are made for them); nodes whose agent has told none are left out. */
+export async function loadRecipients(connection: CommonQueryMethods, team: string): Promise<Map<string, readonly string[]>> {
+  const rows = await connection.any(sql.type(z.object({ name: z.string(), recipients: z.array(z.string()) }))`
+    select name, secret_recipients as recipients from node where team = ${team} and secret_recipients <> '{}' order by name`);
+  return new Map(rows.map((row) => [row.name, row.recipients]));
+}
+
+/** An agent that tells none is an older one, which changes nothing. A change is audited: it decides who can read what is sealed from now on. */
+export async function saveRecipients(pool: DatabasePool, team: string, node: string, recipients: readonly string[]): Promise<void> {
+  const keys = [...new Set(recipients)].filter((recipient) => isRecipient(recipient)).slice(0, MOST_RECIPIENTS);
+  if (keys.length === 0) return;
+  await pool.transaction(async (tx) => {
+    const changed = await tx.maybeOne(sql.type(z.object({ name: z.string() }))`
+      update node set secret_recipients = ${sql.array(keys, 'text')}
+      where team = ${team} and name = ${node} and secret_recipients is distinct from ${sql.array(keys, 'text')} returning name`);
+    if (changed !== null) await appendAudit(tx, { team, actor: `agent:${node}`, action: 'node.secret-keys', object: `node/${node}`, result: 'accepted', detail: { current: keys[0] ?? '', keys: keys.length } });
+  });
 }
 
 /** Only the holder of the node's lease may say that the node is connected. */

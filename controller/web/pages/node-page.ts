@@ -15,6 +15,7 @@ export function nodePage(team: string, node: NodeView, deployments: readonly Dep
 <div><dt>Agent</dt><dd>${node.agentVersion ?? '–'}</dd></div>
 <div><dt>Engine</dt><dd>${node.engineVersion ?? '–'}</dd></div>
 <div><dt>Enrolled</dt><dd>${time(node.enrolledAt, now)}</dd></div>
+${node.recipients.length > 0 && html`<div><dt>Secrets are sealed to</dt><dd>${node.recipients.map((recipient, index) => html`<p><code class="wrap">${recipient}</code>${index > 0 && html` ${badge('older, still opens')}`}</p>`)}</dd></div>`}
 ${node.revokedAt !== null && html`<div><dt>Revoked</dt><dd>${time(node.revokedAt, now)}</dd></div>`}
 ${labels.length > 0 && html`<div><dt>Labels</dt><dd>${labels.map(([key, value]) => html`<code class="label">${key}=${String(value)}</code> `)}</dd></div>`}
 </dl>
