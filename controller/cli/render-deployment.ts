@@ -1,5 +1,5 @@
 /** Deployment manifest → merged images with origins; secrets are shown as a digest of their ciphertext (R27). */
-import { shownSealed } from '../model/sealed.ts';
+import { maskSecrets } from '../plan/mask.ts';
 import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
@@ -73,7 +73,7 @@ export async function renderDeployments(
       readAt: atTag && tag !== null ? `tag ${tag}` : 'files at hand',
       node: spec.node,
       prefix: spec.prefix,
-      images: resolved.images.map(({ config, ...image }) => ({ ...image, config: { ...shownSealed(config) }, provenance: originsOf(resolved.provenance.get(image.name)) })),
+      images: resolved.images.map(({ config, ...image }) => ({ ...image, config: { ...maskSecrets(config) }, provenance: originsOf(resolved.provenance.get(image.name)) })),
     });
   }
   return { rendered, problems };

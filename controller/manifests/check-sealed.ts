@@ -1,10 +1,9 @@
 /** Sealed blocks of a manifest that are none, whoever uses them. */
-import { recipientsOf } from '../../proto/sealed.ts';
 import type { AnyManifest, ManifestSet } from '../model/manifest.ts';
 import { KINDS, objectName, pointerStep } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
-import { damagedText, sealedPlaces } from '../model/sealed.ts';
+import { damagedText, recipientsOf, sealedPlaces } from '../model/sealed.ts';
 
 /** Manifests never change, so each is looked through once. */
 const remembered = new WeakMap<AnyManifest, readonly Problem[]>();

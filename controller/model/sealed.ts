@@ -1,13 +1,12 @@
 /**
- * Sealed values as the controller may see them: where they stand, for whom they are, and a digest of the ciphertext. It has no
+ * Sealed values as the controller may see them: where they stand and for which keys they are. It has no
  * key, so nothing here opens anything. Pure.
  */
 import type { ContainerConfig, Sealed, Secrets } from '../../schemas/gen/types.ts';
 import { isSealedBlock, recipientsOf } from '../../proto/sealed.ts';
-import { hashOf } from './canonical.ts';
 import { pointerStep } from './manifest.ts';
 
-export { isRecipient } from '../../proto/sealed.ts';
+export { isRecipient, recipientsOf } from '../../proto/sealed.ts';
 
 export interface SealedPlace {
   /** JSON pointer to the block that has `sealed`. */
@@ -28,16 +27,6 @@ export function sealedFor<T>(value: T, node: string): T {
     const own = sealed[node];
     return Object.keys(sealed).length === 1 && own !== undefined ? undefined : { sealed: own === undefined ? {} : { [node]: own }, ...rest };
   }) as T;
-}
-
-/** A copy for people: a digest in place of each ciphertext (R27). */
-export function shownSealed<T>(value: T): T {
-  return mapBlocks(value, ({ sealed, ...rest }) => ({ sealed: Object.fromEntries(Object.entries(sealed).map(([node, text]) => [node, `digest ${sealedDigest(text)}`])), ...rest })) as T;
-}
-
-/** 12 hex characters; white space in the ciphertext does not count. */
-export function sealedDigest(ciphertext: string): string {
-  return hashOf(ciphertext.replaceAll(/\s+/g, '')).slice(0, 12);
 }
 
 export type SealedFault = { readonly code: 'SealedInvalid' | 'SecretNotSealed' | 'SecretUnopenable'; readonly pointer: string; readonly text: string };

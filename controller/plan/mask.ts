@@ -3,6 +3,8 @@ import { hashOf } from '../model/canonical.ts';
 
 /** Below these keys every text is a secret's. */
 const SECRET_KEYS: ReadonlySet<string> = new Set(['secrets', 'sealed', 'credentials']);
+/** What stands beside a ciphertext and is none. */
+const PLAIN_KEYS: ReadonlySet<string> = new Set(['file', 'mode']);
 const MASKED = /^sealed [0-9a-f]{12}$/;
 
 /** The value with every secret in it as `sealed <digest>`. Masking twice changes nothing, so that masked values compare like clear ones. */
@@ -18,6 +20,6 @@ export function maskWhole(value: unknown): string {
 
 function mask(value: unknown, secret: boolean): unknown {
   if (Array.isArray(value)) return value.map((item) => mask(item, secret));
-  if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mask(inner, secret || SECRET_KEYS.has(key))]));
+  if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, PLAIN_KEYS.has(key) && typeof inner === 'string' ? inner : mask(inner, secret || SECRET_KEYS.has(key))]));
   return secret && typeof value === 'string' && !MASKED.test(value) ? `sealed ${hashOf(value).slice(0, 12)}` : value;
 }
