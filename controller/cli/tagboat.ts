@@ -6,6 +6,7 @@ import { registerAgent } from './agent.ts';
 import { registerAudit } from './audit.ts';
 import { registerController } from './controller.ts';
 import { registerDemo } from './demo.ts';
+import { registerImport } from './import.ts';
 import { registerNode } from './node.ts';
 import { registerPlan } from './plan.ts';
 import { registerRender } from './render.ts';
@@ -21,7 +22,7 @@ const program = new Command('tagboat')
   .addHelpText('after', '\nExit codes: 0 fine, 1 problems found, 2 wrong use, 3 could not reach something.')
   .exitOverride();
 
-for (const register of [registerDemo, registerController, registerAgent, registerValidate, registerRender, registerPlan, registerSeal, registerStatus, registerAudit, registerNode, registerToken]) register(program);
+for (const register of [registerDemo, registerController, registerAgent, registerValidate, registerRender, registerPlan, registerSeal, registerStatus, registerAudit, registerNode, registerToken, registerImport]) register(program);
 for (const command of program.commands) {
   command.exitOverride();
   for (const nested of command.commands) nested.exitOverride();

@@ -24,19 +24,26 @@ export interface ComposedYaml {
 /** Start of a scalar's text in the lexer's output; what follows is text, whatever it looks like. */
 const SCALAR = '\u001f';
 
+export interface ComposeYamlOptions {
+  /** Anchors and aliases, which manifests have not: the reader of the tree has to bound what they multiply. Default: refused. */
+  readonly anchors?: boolean;
+  /** Tags that are left to the reader of the tree. Default: none. */
+  readonly tags?: ReadonlySet<string>;
+}
+
 /** Never throws. Duplicate keys are left to the reader of the tree, where the check is linear. */
-export function composeYaml(text: string): ComposedYaml {
+export function composeYaml(text: string, options: ComposeYamlOptions = {}): ComposedYaml {
   const { stackTraceLimit } = Error;
   // A hostile text has hundreds of thousands of syntax errors; their stacks would cost seconds and nobody reads them.
   Error.stackTraceLimit = 0;
   try {
-    return compose(text);
+    return compose(text, options);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
-function compose(text: string): ComposedYaml {
+function compose(text: string, { anchors = false, tags }: ComposeYamlOptions): ComposedYaml {
   const lines = new LineCounter();
   lines.addNewLine(0);
   const parser = new Parser(lines.addNewLine);
@@ -50,8 +57,8 @@ function compose(text: string): ComposedYaml {
     if (!afterScalarMark) {
       const type = CST.tokenType(lexeme);
       // The text itself is not shown: a password that begins with `*` or `&` was meant to be quoted (R27).
-      if (type === 'alias' || type === 'anchor') return fail('YamlAlias', `a word that begins with ${lexeme.slice(0, 1)} is an ${type}; quote it if it is text`);
-      if (type === 'tag') return fail('YamlSyntax', 'a word that begins with ! is a tag, which is not accepted; quote it if it is text');
+      if (!anchors && (type === 'alias' || type === 'anchor')) return fail('YamlAlias', `a word that begins with ${lexeme.slice(0, 1)} is an ${type}; quote it if it is text`);
+      if (type === 'tag' && tags?.has(lexeme) !== true) return fail('YamlSyntax', 'a word that begins with ! is a tag, which is not accepted; quote it if it is text');
     }
     afterScalarMark = lexeme === SCALAR;
     words += 1;
