@@ -10,6 +10,7 @@ import { checkWritten, manifestFiles } from '../compose/write.ts';
 import type { Written } from '../compose/write.ts';
 import { TagboatError } from '../errors.ts';
 import type { ManifestSet } from '../model/manifest.ts';
+import { printable } from './client.ts';
 import { loadManifests, runCommand } from './load-manifests.ts';
 
 interface ImportOptions {
@@ -105,7 +106,7 @@ function print(product: string, images: number, files: readonly Written[], findi
   }
   for (const { file, line, column, code, severity, message, hint } of findings) {
     const place = line === 0 ? file : `${file}:${line}:${column}`;
-    process.stdout.write(`${place}  ${code}${severity === 'error' ? '' : ` (${severity})`}  ${message}\n    ${hint}\n`);
+    process.stdout.write(`${printable(place)}  ${code}${severity === 'error' ? '' : ` (${severity})`}  ${printable(message)}\n    ${printable(hint)}\n`);
   }
   const count = (wanted: Finding['severity']): number => findings.filter(({ severity }) => severity === wanted).length;
   const result = files.length === 0 ? 'nothing was written' : `${images} image${images === 1 ? '' : 's'} of ${product} written to ${written.join(', ')}`;

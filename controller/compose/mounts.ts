@@ -266,7 +266,7 @@ export function takeSecrets(draft: Draft, item: Item): void {
     if (!project.secrets.has(source)) findings.add('ComposeInvalid', at, `the secret ${source.slice(0, 60)} is not declared under \`secrets\``);
     const path = target === undefined ? `/run/secrets/${source}` : target.startsWith('/') ? target : `/run/secrets/${target}`;
     const key = source.toUpperCase().replace(/[^A-Z0-9_]+/g, '_');
-    findings.add('SecretToSeal', at, `the secret ${source} of ${draft.service} was not copied`, `Seal it with \`tagboat seal\`, and give the image ${draft.name} \`secrets: { ${key}: { sealed: …, file: ${path} } }\`.`);
+    findings.add('SecretToSeal', at, `the secret ${source} of ${draft.service} was not copied`, `Seal it with \`tagboat seal --name ${key} --node NODE\`, paste what it prints into \`secrets\` of the image ${draft.name}, and add \`file: ${path}\`.`);
   }
 }
 
