@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts';
 import type { Jail } from './jail.ts';
 import { mergeService } from './merge-service.ts';
 import { readTree } from './tree.ts';
-import type { Dict, Entry, Item, SourceFile } from './tree.ts';
+import type { Dict, Entry, Item } from './tree.ts';
 import { itemOf, Values } from './values.ts';
 
 export interface Project {
@@ -211,5 +211,3 @@ export function reportFile(findings: Findings, at: Position, path: string, kind:
   else if (kind === 'outside') findings.add('PathOutside', at, `${shown === '' ? 'the path' : shown} leads out of the directory`);
   else findings.add('FileUnreadable', at, `${shown}: ${kind === 'directory' ? 'it is a directory' : why}`);
 }
-
-export type { SourceFile };

@@ -73,7 +73,7 @@ for (const key of Object.keys(LOST)) {
 }
 
 /** Where the keys of each definition stand, around a key with a value. */
-const PLACES: readonly (readonly [definition: keyof typeof NEWER | string, around: (text: string) => readonly [service: string, rest: string]])[] = [
+const PLACES: readonly (readonly [definition: string, around: (text: string) => readonly [service: string, rest: string]])[] = [
   ['healthcheck', (text) => [`    healthcheck: { ${text} }`, '']],
   ['deployment', (text) => [`    deploy: { ${text} }`, '']],
   ['network', (text) => ['    networks: [ n ]', `networks: { n: { ${text} } }`]],

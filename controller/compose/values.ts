@@ -2,7 +2,7 @@
 import type { Position } from '../model/problem.ts';
 import type { Findings } from './findings.ts';
 import { interpolate } from './interpolate.ts';
-import type { Dict, Entry, Item, List, SourceFile } from './tree.ts';
+import type { Dict, Item, List, SourceFile } from './tree.ts';
 
 /** A value and where it stands. */
 export interface Placed<T> {
@@ -134,10 +134,6 @@ export interface Loss {
 export function isNothing(item: Item): boolean {
   if (item.kind === 'scalar') return item.value === null || item.value === '' || item.value === false;
   return item.kind === 'list' ? item.items.length === 0 : item.entries.size === 0;
-}
-
-export function entryOf(dict: Dict, key: string): Entry | undefined {
-  return dict.entries.get(key);
 }
 
 export function itemOf(dict: Dict, key: string): Item | undefined {
