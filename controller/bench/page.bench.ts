@@ -1,5 +1,6 @@
 /** Pages of a team with 1,000 deployments, from the request to the last byte, on a real PostgreSQL. */
 import { seedFleet } from '../web/testing/fleet.ts';
+import { seedTree } from '../web/testing/tree.ts';
 import { testController } from '../web/testing/controller.ts';
 
 const DEPLOYMENTS = 1_000;
@@ -27,6 +28,8 @@ async function measure(what: string, path: string, goal: string): Promise<void> 
 await measure('team overview, all 1,000', '/teams/fleet', 'under 200 ms');
 await measure('the same as JSON', '/api/v1/teams/fleet/deployments', '');
 await measure('one deployment', '/teams/fleet/deployments/shop-0040', '');
+await seedTree(controller.db.pool, 'fleet', 'tree', 200);
+await measure('a product of 200 versions', '/teams/fleet/products/tree', '');
 await measure('products', '/teams/fleet/products', '');
 await measure('all teams', '/', '');
 console.table(rows);

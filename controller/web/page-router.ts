@@ -4,7 +4,7 @@ import { listAudit } from '../store/audit.ts';
 import { countDeployments, listDeployments } from '../store/views/deployments.ts';
 import { loadAttempt, loadHistory } from '../store/views/history.ts';
 import { listNodes } from '../store/views/nodes.ts';
-import { listProducts } from '../store/views/products.ts';
+import { listProducts, listVersionUses } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { callerOf } from './access.ts';
 import type { AccessOptions } from './access.ts';
@@ -82,9 +82,9 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
   pages.get('/teams/:team/products/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
-    const [[product], deployments] = await Promise.all([listProducts(pool, team, name), listDeployments(pool, team, { product: name, containers: false })]);
+    const [[product], deployments, uses] = await Promise.all([listProducts(pool, team, name), listDeployments(pool, team, { product: name, containers: false }), listVersionUses(pool, team, name)]);
     if (product === undefined) throw new TagboatError('NotFound', `team ${team} has no product ${name}`);
-    await sendTeamPage(context, request, response, team, { section: 'products', crumbs: [crumb(team, 'products', name)], body: productPage(team, product, deployments, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'products', crumbs: [crumb(team, 'products', name)], body: productPage(team, { product, deployments, uses }, new Date()) });
   });
 
   pages.get('/teams/:team/nodes', 'user', async (request, response) => {

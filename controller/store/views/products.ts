@@ -3,6 +3,7 @@ import semver from 'semver';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { Queryable } from '../pool.ts';
+import { statusRow, versionKindRow } from '../rows.ts';
 
 const versionRow = z.object({
   name: z.string(), kind: z.enum(['rolling', 'incremental']), commit: z.string(), parent: z.string().nullable(), frozen: z.boolean(),
@@ -39,6 +40,18 @@ export async function listProducts(connection: Queryable, team: string, name?: s
     else list.push(version);
   }
   return products.map((product) => ({ ...product, versions: (byProduct.get(product.name) ?? []).sort(compareVersions) }));
+}
+
+const useRow = z.object({ kind: versionKindRow, version: z.string(), deployment: z.string(), node: z.string(), prefix: z.string(), status: statusRow, live: z.boolean() });
+/** Where a version is or was deployed: its newest record on each target. */
+export type VersionUse = z.infer<typeof useRow>;
+
+export async function listVersionUses(connection: Queryable, team: string, product: string): Promise<readonly VersionUse[]> {
+  return connection.any(sql.type(useRow)`
+    select distinct on (r.version_kind, r.version, r.node, r.prefix) r.version_kind as kind, r.version, r.deployment, r.node, r.prefix, r.status, coalesce(t.live_record_id = r.id, false) as live
+    from record r left join target t on t.team = r.team and t.node = r.node and t.prefix = r.prefix
+    where r.team = ${team} and r.product = ${product}
+    order by r.version_kind, r.version, r.node, r.prefix, (t.live_record_id = r.id) desc nulls last, r.id desc limit 5000`);
 }
 
 /** A total order, for people: rolling first by name, then incremental by number, descending. */

@@ -101,6 +101,13 @@ ins.to { background: var(--good-bg); } del.from { background: var(--bad-bg); }
 .bar-of-steps text { font-size: 11px; fill: #fff; }
 .step-pull rect { fill: #2f6b9a; } .step-start rect { fill: #1f7a4d; } .step-health rect { fill: #1f7a4d; } .step-switch rect { fill: #8a5a00; } .step-clean rect { fill: #5b6b74; }
 .step-restore rect { fill: #a3371f; } .step-remove rect { fill: #a3371f; } .step-begin rect { fill: #7b8a92; } .step-begin text { fill: #000; }
+.tree svg { display: block; }
+.tree text { font-size: 13px; fill: var(--ink); } .tree .flag, .tree .use { fill: var(--quiet); font-size: 12px; } .tree .name.live { font-weight: 700; }
+.edge { fill: none; stroke: var(--quiet); stroke-width: 1.5; opacity: .7; }
+.dot { fill: var(--paper); stroke: var(--quiet); stroke-width: 2; }
+.dot.serves { fill: var(--good); stroke: var(--good); } .dot.downgraded { stroke: var(--busy); } .dot.failed { stroke: var(--bad); } .dot.busy { fill: var(--busy); stroke: var(--busy); } .dot.none { fill: var(--quiet); } .dot.rolling { stroke: var(--sea); }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: .4rem 1rem .6rem; border-top: 1px solid var(--line); margin: 0; }
+.legend span { display: inline-flex; align-items: center; gap: .35rem; }
 .steps { list-style: none; margin: 0; padding: 0; font-size: .875rem; }
 .steps li { padding: .1rem 0; }
 .steps time { color: var(--quiet); font-family: var(--mono); font-size: .8125rem; margin-right: .5rem; }
