@@ -36,6 +36,7 @@ const ERROR_CODES = {
   TooManyAttempts: { retry: 'wait', hint: 'Wait some minutes, then try again.' },
   Busy: { retry: 'backoff', hint: 'Close some streams, or try again later.' },
   NotFound: { retry: 'never', hint: 'Check the name.' },
+  ForgeRefused: { retry: 'backoff', hint: 'Check the address and the token in `reviews`; the token needs to write comments and commit statuses.' },
   Timeout: { retry: 'backoff', hint: 'The other side did not answer in time.' },
   Internal: { retry: 'never', hint: 'This is a defect of Tagboat; please report it with the log line.' },
 } as const satisfies Record<string, { retry: RetryClass; hint: string }>;

@@ -9,6 +9,7 @@ import type { DatabasePool } from 'slonik';
 import { encodeJoin } from '../proto/join.ts';
 import type { ControllerConfig, TeamConfig } from './config.ts';
 import { TagboatError } from './errors.ts';
+import { openForge } from './forges/open-forge.ts';
 import { Mirror } from './git/mirror.ts';
 import { parseRemote } from './git/remote.ts';
 import { Authority } from './link/authority.ts';
@@ -23,6 +24,7 @@ import { packageVersion } from './package-root.ts';
 import { NodeSessions } from './reconcile/node-sessions.ts';
 import { ProductSources } from './reconcile/product-sources.ts';
 import { RepositoryReader } from './reconcile/read-repository.ts';
+import { DeliveryLoop } from './reconcile/reviews/delivery-loop.ts';
 import { REQUEST_PREFIXES, selectRequests } from './reconcile/reviews/requests.ts';
 import { ReviewLoop } from './reconcile/reviews/review-loop.ts';
 import { runSweepLoop } from './reconcile/sweep-loop.ts';
@@ -239,7 +241,11 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     owners: () => loadOwners(pool, team.name),
     recipients: () => loadRecipients(pool, team.name),
   });
-  const reviews = settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings });
+  const { forge } = team.reviews;
+  const deliveries = forge === null ? undefined : new DeliveryLoop({ team: team.name, pool, log, forge: () => openForge(forge) });
+  const mergesTellOpen = forge === null && /^(https?:\/\/|ssh:\/\/([^@/]*@)?)github\.com[:/]/.test(remote.url);
+  const reviews =
+    settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings, deliveries, publicUrl: config.publicUrl, mergesTellOpen });
   const loop: TeamLoop = new TeamLoop({
     team: team.name,
     poll: team.poll,

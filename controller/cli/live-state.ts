@@ -13,6 +13,8 @@ export interface LiveStateAnswer extends LiveState {
   /** By `product/name`. */
   readonly frozen: ReadonlyMap<string, StoredVersion>;
   readonly owners: ReadonlyMap<string, string>;
+  /** Public keys by node. */
+  readonly recipients: ReadonlyMap<string, readonly string[]>;
 }
 
 const shape = z.object({
@@ -21,7 +23,7 @@ const shape = z.object({
   versions: z.array(z.object({ id: z.number(), product: z.string(), kind: z.enum(['rolling', 'incremental']), name: z.string(), parent: z.number().nullable() })),
   goodSpecs: z.record(z.unknown()), nodes: z.record(z.object({ status: z.enum(['connected', 'unreachable', 'enrolling', 'revoked']), simulated: z.boolean() })),
   drift: z.record(z.array(z.object({ container: z.string(), field: z.string() }).passthrough())),
-  frozen: z.array(z.object({ product: z.string(), name: z.string() }).passthrough()), owners: z.record(z.string()),
+  frozen: z.array(z.object({ product: z.string(), name: z.string() }).passthrough()), owners: z.record(z.string()), recipients: z.record(z.array(z.string())),
 });
 
 export async function readLiveState(client: ControllerClient, team: string): Promise<LiveStateAnswer> {
@@ -35,5 +37,6 @@ export async function readLiveState(client: ControllerClient, team: string): Pro
     directory: answer.directory,
     frozen: new Map(state.frozen.map((version) => [`${version.product}/${version.name}`, version])),
     owners: new Map(Object.entries(answer.owners)),
+    recipients: new Map(Object.entries(answer.recipients)),
   };
 }

@@ -20,18 +20,19 @@ export interface CloneSettings {
   readonly directory: string;
   readonly frozen?: ReadonlyMap<string, StoredVersion>;
   readonly owners?: ReadonlyMap<string, string>;
+  readonly recipients?: ReadonlyMap<string, readonly string[]>;
 }
 
 const notHere = nowhereElse('SourceNotRead', 'warning', (repository) => `its versions are in ${scrub(repository)}, where this command does not look`);
 
 /** Lets `work` read commits as the head of the branch. The mirror that it takes is removed afterwards. */
-export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
+export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), recipients = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'tagboat-plan-'));
   const remote = parseRemote(git(clone, 'rev-parse', '--absolute-git-dir'));
   const mirror = await Mirror.open({ directory, remote });
   try {
     const cache = new ParseCache();
-    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners }).read(undefined, AbortSignal.timeout(120_000)));
+    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners, recipients: async () => recipients }).read(undefined, AbortSignal.timeout(120_000)));
   } finally {
     await mirror.close();
     rmSync(directory, { recursive: true, force: true });

@@ -37,6 +37,17 @@ function details(action: Action): string[] {
   return lines;
 }
 
+/** What people fear, in one line: who is away for how long it takes a container to become healthy. */
+function gaps(plan: Plan): string | null {
+  const replacing = plan.actions.filter((action) => action.strategies.length > 0);
+  if (replacing.length === 0) return null;
+  const named = replacing.flatMap((action) => {
+    const images = action.strategies.filter((choice) => choice.strategy === 'recreate').map((choice) => choice.image);
+    return images.length === 0 ? [] : [`${action.deployment} (${images.join(', ')})`];
+  });
+  return named.length === 0 ? 'No gap is expected.' : `A gap is expected for ${named.join(', ')}.`;
+}
+
 /** Text for a terminal; no colours. `basis` says what the plan was compared with. */
 export function planAsText(plan: Plan, basis: string): string {
   const lines = [`Plan for team ${plan.team} at ${plan.commit.slice(0, 12)} (${basis})`, ''];
@@ -45,6 +56,8 @@ export function planAsText(plan: Plan, basis: string): string {
     lines.push(summarize(action));
     for (const detail of details(action)) lines.push(`    ${detail}`);
   }
+  const gap = gaps(plan);
+  if (gap !== null) lines.push('', gap);
   for (const note of plan.notes) lines.push(`note: ${note}`);
   for (const item of plan.problems) {
     lines.push(`${item.file === '' ? '' : `${item.file}:${item.line}:${item.column}  `}${item.severity} ${item.code}: ${item.message}`, `    ${item.hint}`);
@@ -68,6 +81,8 @@ export function planAsMarkdown(plan: Plan, basis: string): string {
       if (list.length > 0) lines.push('', `**${code(action.deployment)}**`, '', ...list.map((detail) => `- ${code(detail)}`));
     }
   }
+  const gap = gaps(plan);
+  if (gap !== null) lines.push('', escapeCell(gap));
   if (plan.notes.length > 0) lines.push('', ...plan.notes.map((note) => `> ${escapeCell(note)}`));
   if (plan.problems.length > 0) {
     lines.push('', '| problem | place | message | hint |', '|---|---|---|---|');
@@ -89,6 +104,7 @@ function code(text: string): string {
   return `${fence}${pad}${text.replaceAll('|', '\\|').replaceAll('\n', ' ')}${pad}${fence}`;
 }
 
+/** Markup loses its meaning; a name is no mention and a number no link to another request, for nobody shall be called by a plan. */
 function escapeCell(text: string): string {
-  return text.replaceAll('\n', ' ').replaceAll(/[|<>`*_[\]\\]/g, (character) => `\\${character}`);
+  return text.replaceAll('\n', ' ').replaceAll(/[|<>`*_[\]\\]/g, (character) => `\\${character}`).replaceAll(/[@#!~](?=[\w/-])|:(?=\/\/)/g, '$&\u200b');
 }

@@ -4,9 +4,11 @@ import type { CommonQueryMethods, DatabaseTransactionConnection } from 'slonik';
 import { z } from 'zod';
 import { hashOf } from '../model/canonical.ts';
 import { comparePlans } from '../plan/compare.ts';
+import type { PlanDifference } from '../plan/compare.ts';
 import { actionDigests, planHash } from '../plan/plan.ts';
 import type { Plan } from '../plan/types.ts';
 import { appendAudit } from './audit.ts';
+import { amendComment, forgetOutbox } from './outbox.ts';
 import { nothing } from './rows.ts';
 
 /** Merged reviews that are kept for a team, the newest. */
@@ -42,8 +44,10 @@ export async function saveReview(tx: CommonQueryMethods, team: string, row: Revi
 
 /** Removes open reviews whose request is not among these; gives their refs. */
 export async function closeReviews(tx: CommonQueryMethods, team: string, open: readonly string[]): Promise<readonly string[]> {
-  return tx.anyFirst(sql.type(z.object({ ref: z.string() }))`
+  const refs = await tx.anyFirst(sql.type(z.object({ ref: z.string() }))`
     delete from review where team = ${team} and state = 'open' and not (ref = any(${sql.array([...open], 'text')})) returning ref`);
+  await forgetOutbox(tx, team, refs);
+  return refs;
 }
 
 export async function saveReviewsCut(tx: CommonQueryMethods, team: string, cut: number): Promise<void> {
@@ -55,6 +59,16 @@ export type ReviewState = z.infer<typeof stateRow>;
 
 export async function loadReviewStates(connection: CommonQueryMethods, team: string): Promise<readonly ReviewState[]> {
   return connection.any(sql.type(stateRow)`select ref, state, head, base from review where team = ${team} order by number desc nulls last, ref`);
+}
+
+/** Names of deployments, nodes and prefixes are DNS labels: nothing in them is markup. */
+function outcomeLine(commit: string, hash: string, difference: PlanDifference | null): string {
+  const merged = `**Merged** with \`${commit.slice(0, 12)}\`.`;
+  if (difference === null) return `${merged} What was reviewed is what is carried out.`;
+  const parts = ([['added', difference.added], ['not needed any more', difference.gone], ['done otherwise', difference.changed]] as const)
+    .filter(([, list]) => list.length > 0)
+    .map(([word, list]) => `${word}: ${list.slice(0, 20).map((item) => `\`${item}\``).join(', ')}${list.length > 20 ? ` and ${list.length - 20} more` : ''}`);
+  return `${merged} The world had moved since this review, so it was planned anew, as \`${hash.slice(0, 12)}\`: ${parts.join('; ')}.`;
 }
 
 const openRow = z.object({ ref: z.string(), planHash: z.string(), scope: z.array(z.string()), digests: z.record(z.string()) });
@@ -79,6 +93,7 @@ export async function recordMerges(tx: DatabaseTransactionConnection, team: stri
     await tx.query(sql.type(nothing)`
       update attempt set review = ${JSON.stringify({ ref, planHash: reviewed, outcome })}::jsonb
       where team = ${team} and commit_id = ${executed.commit} and plan_hash = ${executed.hash} and state = 'queued' and deployment = any(${sql.array([...within], 'text')})`);
+    await amendComment(tx, team, ref, outcomeLine(executed.commit, hash, difference));
     await appendAudit(tx, { team, actor, action: 'review.merged', object: `review/${ref}`, commit: executed.commit, result: outcome, detail: { reviewed, executed: hash, ...difference } });
   }
   if (rows.length > 0) {

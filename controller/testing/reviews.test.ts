@@ -6,7 +6,11 @@ import * as assert from 'uvu/assert';
 import { suite } from 'uvu';
 import { Command } from 'commander';
 import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import { githubApi } from '../forges/testing/apis.ts';
+import { ForgeServer } from '../forges/testing/forge-server.ts';
 import { registerPlan } from '../cli/plan.ts';
+import { loadRecipients } from '../store/nodes.ts';
+import { seal } from '../../proto/sealed.ts';
 import type { ReviewView } from '../store/views/reviews.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
@@ -15,16 +19,22 @@ import { NODE, PRODUCT, deploymentManifest, versionManifest } from './story.ts';
 const test = suite('reviews');
 const DEPLOYMENT = 'deployments/shop.yaml';
 const manifest = (more = ''): string => deploymentManifest('shop', `  branch: main\n${more}`);
-const secret = (value: string): string => manifest(`  config: { secrets: { PASSWORD: { sealed: { harbor: "${Buffer.from(value).toString('base64')}" } } } }\n`);
 
+const TOKEN = 'c4n4ry-forge-token';
+let forge: ForgeServer;
 let stack: Stack;
 let start = '';
 test.before(async () => {
-  stack = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1.0.0'), 'notes.yaml': 'free: text\n' }, { engine: createSimulatedEngine() });
+  forge = await ForgeServer.start(githubApi(TOKEN, '/api/v3'));
+  stack = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1.0.0'), 'notes.yaml': 'free: text\n' }, { engine: createSimulatedEngine(), settings: { TAGBOAT_TEAMS_0_REVIEWS_PROVIDER: 'github', TAGBOAT_TEAMS_0_REVIEWS_API: forge.api, TAGBOAT_TEAMS_0_REVIEWS_PROJECT: 'acme/deployments', TAGBOAT_TEAMS_0_REVIEWS_TOKEN: TOKEN } });
   start = await stack.push({ [DEPLOYMENT]: manifest() });
   await stack.settled('shop', 'main', start);
 });
-test.after(() => stack.stop());
+test.after(async () => {
+  await stack.stop();
+  await forge.close();
+  assert.equal(forge.violations, []);
+});
 
 /** What a Git host does with a request: its head is a ref, and no branch. */
 async function open(number: number, files: Readonly<Record<string, string | null>>, options: { readonly from?: string; readonly message?: string; readonly kind?: string } = {}): Promise<string> {
@@ -32,6 +42,7 @@ async function open(number: number, files: Readonly<Record<string, string | null
   const head = await stack.repository.commit(files, options.message ?? `Request ${String(number)}`, { branch, from: options.from ?? (await stack.repository.git(['rev-parse', 'main'])) });
   await stack.repository.git(['update-ref', `refs/${options.kind ?? 'pull'}/${String(number)}/head`, head]);
   await stack.repository.deleteBranch(branch);
+  forge.state.open.push({ number, branch, head });
   stack.controller.pollSoon('acme');
   return head;
 }
@@ -99,11 +110,14 @@ test('a removal is shown; merge requests of GitLab are found, too', async () => 
 });
 
 test('secrets are a digest of their ciphertext', async () => {
-  const head = await open(19, { [DEPLOYMENT]: secret('c4n4ry-ciphertext') });
+  const recipients = await sleepUntil(async () => (await loadRecipients(stack.db.pool, 'acme')).get('harbor'), { what: 'the keys of the node', timeoutMs: 20_000 });
+  const ciphertext = await seal(Buffer.from('c4n4ry-value'), { team: 'acme', node: 'harbor' }, recipients);
+  const head = await open(19, { [DEPLOYMENT]: manifest(`  config: { secrets: { PASSWORD: { sealed: { harbor: "${ciphertext}" } } } }\n`) });
   const review = await reviewed('pull/19', head);
+  assert.equal(review.problems, []);
   const everything = JSON.stringify(review) + (await (await fetch(`${stack.controller.url}/teams/acme/reviews/pull/19`)).text());
   assert.match(everything, /secrets.*sealed [0-9a-f]{12}/);
-  assert.not.match(everything, Buffer.from('c4n4ry-ciphertext').toString('base64').slice(0, 16));
+  assert.not.match(everything, ciphertext.slice(100, 132));
   assert.not.match(everything, 'c4n4ry');
 });
 
@@ -137,6 +151,34 @@ test('the command line makes the same plan against the live state, secrets maske
   assert.match(state, start);
 });
 
+/** The comments at a request, once one of them is as told. */
+async function commented(number: number, test: RegExp): Promise<string> {
+  const mine = (): string[] => forge.state.comments.filter(({ request }) => request === number).map(({ body }) => body);
+  await sleepUntil(() => mine().some((body) => test.test(body)), { what: `a comment like ${String(test)} at request ${String(number)}, not ${JSON.stringify(mine())}`, timeoutMs: 60_000 });
+  assert.is(mine().length, 1);
+  return mine()[0]!;
+}
+
+test('the Git host is told the verdict and the very text of the command line, once', async () => {
+  const review = (await find('pull/17'))!;
+  const comment = await commented(17, /Plan for/);
+  const { out } = await planned(['--head', 'refs/pull/17/head', '--format', 'markdown']);
+  assert.ok(comment.startsWith(out.trimEnd()), `${comment}\n--- is not ---\n${out}`);
+  assert.match(comment, `${review.planHash.slice(0, 12)}`);
+  assert.match(comment, '/teams/acme/reviews/pull%2F17');
+  const status = forge.state.statuses.find(({ commit }) => commit === review.head)!;
+  assert.equal([status.state, status.context, status.description], ['success', 'tagboat/acme', `1 deploy; plan ${review.planHash.slice(0, 12)}`]);
+  await commented(18, /SchemaViolation/);
+  const broken = (await find('pull/18'))!.head;
+  const told = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === broken), { what: 'the status of pull/18', timeoutMs: 30_000 });
+  assert.is(told.state, 'failure');
+  assert.match(told.description, `1 problem: ${DEPLOYMENT}:10 `);
+  const { deliveries } = await stack.get<{ deliveries: { kind: string; state: string }[] }>('/reviews/pull/17');
+  assert.equal(deliveries.map(({ kind, state }) => [kind, state]), [['comment', 'sent'], ['status', 'sent']]);
+  const rows = JSON.stringify(await stack.db.pool.any(sql.unsafe`select * from outbox`));
+  assert.not.match(rows, TOKEN);
+});
+
 test('a head behind the branch is merged file by file; what both changed is a conflict that says so', async () => {
   const main = await stack.push({ 'products/shop/version.yaml': versionManifest('1.1.0'), 'notes.yaml': 'free: words\n' }, 'Release 1.1.0');
   await stack.settled('shop', 'main', main);
@@ -164,6 +206,12 @@ test('closed requests disappear, and so do those whose head the branch holds', a
   await stack.repository.git(['update-ref', '-d', 'refs/pull/18/head']);
   stack.controller.pollSoon('acme');
   await gone('pull/18');
+  const head = await open(22, { [DEPLOYMENT]: manifest('  environment: { REGION: moon }\n') });
+  await reviewed('pull/22', head);
+  // Hosts keep the refs of what was closed without a merge; the host knows.
+  forge.state.open = forge.state.open.filter(({ number }) => number !== 22);
+  await open(23, { 'docs.md': 'text' });
+  await gone('pull/22');
   assert.is((await fetch(`${stack.controller.url}/api/v1/teams/acme/reviews/pull%2F18`)).status, 404);
 });
 
@@ -172,6 +220,7 @@ test('what was reviewed is what runs, also after a squash', async () => {
   const squashed = await stack.push({ [DEPLOYMENT]: manifest('  environment: { REGION: eu }\n'), 'README.md': 'hello' }, 'Move to Europe (#17)');
   await stack.settled('shop', 'main', squashed);
   const after = await merged('pull/17');
+  assert.match(await commented(17, /^\*\*Merged\*\*/), 'What was reviewed is what is carried out.');
   assert.equal([after.outcome, after.mergedCommit, after.executedHash, after.difference], ['reviewed', squashed, review.planHash, null]);
   assert.is(await find('pull/17'), null);
   const { rows } = await stack.get<{ rows: { action: string; object: string; result: string; commit: string }[] }>('/audit?limit=200');
@@ -199,6 +248,7 @@ test('when the world moved before the merge, the plan is made anew and the diffe
 test('one monstrous request does not hide the others', async () => {
   const blob = await stack.repository.git(['hash-object', '-w', '--stdin'], 'no commit');
   await stack.repository.git(['update-ref', 'refs/pull/90/head', blob]);
+  forge.state.open.push({ number: 90, branch: 'blob', head: blob });
   const head = await open(91, { [DEPLOYMENT]: manifest('  environment: { REGION: asia }\n') });
   await reviewed('pull/91', head);
   const broken = await reviewed('pull/90', blob);

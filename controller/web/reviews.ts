@@ -2,7 +2,7 @@
 import type { Request } from 'express';
 import { TagboatError } from '../errors.ts';
 import { loadLiveState } from '../store/views/live-state.ts';
-import { countCutReviews, findReview, listMergedReviews, listReviews } from '../store/views/reviews.ts';
+import { countCutReviews, findReview, listDeliveries, listMergedReviews, listReviews } from '../store/views/reviews.ts';
 import type { ReviewView } from '../store/views/reviews.ts';
 import { teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
@@ -26,7 +26,8 @@ export function addReviewApi(api: Routes, context: WebContext): void {
 
   api.get('/teams/:team/reviews/*ref', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
-    response.json(await reviewOf(context, team, request));
+    const review = await reviewOf(context, team, request);
+    response.json({ ...review, deliveries: await listDeliveries(context.pool, team, review.ref) });
   });
 }
 
@@ -42,7 +43,7 @@ export function addReviewPages(pages: Routes, context: WebContext): void {
     const { name: team, branch } = await teamOf(context, request, response);
     const review = await reviewOf(context, team, request);
     const crumbs = [{ text: 'Reviews', href: href('teams', team, 'reviews') }, { text: review.ref, href: href('teams', team, 'reviews', review.ref) }];
-    return sendTeamPage(context, request, response, team, { section: 'reviews', crumbs, body: reviewPage(team, branch, review, new Date()) });
+    return sendTeamPage(context, request, response, team, { section: 'reviews', crumbs, body: reviewPage(team, branch, review, await listDeliveries(pool, team, review.ref), new Date()) });
   });
 }
 

@@ -9,32 +9,47 @@ import type { DatabasePool, DatabaseTransactionConnection } from 'slonik';
 import { TagboatError, explainError } from '../../errors.ts';
 import type { Line } from '../../git/ancestry.ts';
 import type { RemoteRef } from '../../git/refs.ts';
+import { hashOf } from '../../model/canonical.ts';
 import { fencedBy } from '../../store/lease.ts';
 import { loadNodeStates } from '../../store/nodes.ts';
 import { loadDrift } from '../../store/observed.ts';
 import { loadRecorded } from '../../store/recorded.ts';
+import { enqueue } from '../../store/outbox.ts';
 import { closeReviews, loadReviewStates, saveReview, saveReviewsCut } from '../../store/reviews.ts';
 import { nothing } from '../../store/rows.ts';
 import { Bell } from '../bell.ts';
 import type { ManifestFiles } from '../manifest-files.ts';
 import { scopeOf, teamLease } from '../plan-team.ts';
 import type { Reading } from '../read-repository.ts';
+import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ExamineOptions, Examined } from './examine.ts';
 import { desiredWith, examine, MAX_FETCH_BYTES, unreadable } from './examine.ts';
 import { mergedBy } from './merged.ts';
 import { planReview } from './plan-review.ts';
 import type { MergeRequest, RequestSettings } from './requests.ts';
 import { selectRequests } from './requests.ts';
+import { verdictOf } from './verdict.ts';
 
 /** Repairs what a lost notification left undone, and tries unreadable requests again. */
 const FULL_PASS_MS = 60_000;
 const AFTER_FAULT_MS = 5_000;
+/** The longest list of open requests that a host is asked for; a longer one does not say who is closed. */
+const MOST_OPEN = 1_000;
+const MERGE_IS_MADE_WITHIN_MS = 86_400_000;
 
 export interface ReviewLoopOptions extends ExamineOptions {
   readonly team: string;
   readonly pool: DatabasePool;
   readonly log: Logger;
   readonly settings: RequestSettings;
+  /** Tells a Git host; absent where nobody gave a token. `publicUrl` is where people find the page. */
+  readonly deliveries?: DeliveryLoop | undefined;
+  readonly publicUrl: string;
+  /**
+   * The host keeps the refs of closed requests, and a merge of each open one that merges cleanly: an old head without one is closed.
+   * Only where the host itself cannot be asked.
+   */
+  readonly mergesTellOpen: boolean;
   /** Of a pass that did something, in milliseconds. */
   onPass?(examined: number, ms: number): void;
 }
@@ -93,6 +108,10 @@ export class ReviewLoop {
 
   /** Runs until the signal aborts; `token` is that of the team's lease. */
   async run(token: number, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#passes(token, signal), this.#options.deliveries?.run(token, signal)]);
+  }
+
+  async #passes(token: number, signal: AbortSignal): Promise<void> {
     this.#all = true;
     while (!signal.aborted) {
       await this.#bell.wait(FULL_PASS_MS, signal);
@@ -116,7 +135,9 @@ export class ReviewLoop {
     const dirty = new Set(this.#dirty);
     this.#all = false;
     this.#dirty.clear();
-    const { requests, cut } = selectRequests(refs, settings);
+    const { requests: shown, cut } = selectRequests(refs, settings);
+    const requests = await this.#openOnes(shown);
+    const hasMerges = shown.some(({ merge }) => merge !== null);
     const line = await this.#lineAt(reading.commit);
     const states = new Map((await loadReviewStates(pool, team)).map((row) => [row.ref, row]));
     const open = requests.filter(({ ref, head: oid }) => !line.commits.has(oid) && !(states.get(ref)?.state === 'merged' && states.get(ref)?.head === oid));
@@ -129,7 +150,7 @@ export class ReviewLoop {
       const current = known !== undefined && known.reading === reading && known.request.head === request.head && known.request.merge === request.merge;
       const examined = current ? known : await this.#examine(request, reading, head, line, signal);
       this.#examined.set(request.ref, examined);
-      if (examined.merged) continue;
+      if (examined.merged || (hasMerges && this.#looksClosed(examined))) continue;
       kept.push(request.ref);
       if (!current) count++;
       const concerned = everything || !current || [...examined.scope].some((name) => dirty.has(name));
@@ -144,7 +165,23 @@ export class ReviewLoop {
         await saveReviewsCut(tx, team, cut);
       });
     }
+    this.#options.deliveries?.ring();
     if (count > 0) this.#options.onPass?.(count, performance.now() - before);
+  }
+
+  /** The host's word, where it can be asked; else the refs'. */
+  async #openOnes(requests: readonly MergeRequest[]): Promise<readonly MergeRequest[]> {
+    const numbered = requests.filter(({ number }) => number !== null);
+    if (this.#options.deliveries === undefined || numbered.length === 0) return requests;
+    const open = await this.#options.deliveries.openRequests(hashOf(numbered.map(({ ref, head, merge }) => [ref, head, merge])));
+    if (open === null || open.length >= MOST_OPEN) return requests;
+    const numbers = new Set(open.map(({ number }) => number));
+    return requests.filter(({ number }) => number === null || numbers.has(number));
+  }
+
+  #looksClosed({ request, method, conflicts, committedAt, problems }: Examined): boolean {
+    if (!this.#options.mergesTellOpen || request.number === null || request.merge !== null || method === 'host' || conflicts > 0) return false;
+    return committedAt !== null && !problems.some(({ code }) => code === 'MergeConflict') && Date.now() - committedAt.getTime() > MERGE_IS_MADE_WITHIN_MS;
   }
 
   #startFullPass(): void {
@@ -173,6 +210,7 @@ export class ReviewLoop {
       scope: [...examined.scope].sort(),
       digests,
     });
+    if (this.#options.deliveries !== undefined) for (const content of verdictOf(team, request, plan, this.#options.publicUrl)) await enqueue(tx, team, request.ref, content);
   }
 
   /** All in one go; if that fails each by itself, so that one monstrous request does not hide the others. */

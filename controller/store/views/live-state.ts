@@ -5,7 +5,7 @@ import { maskSecrets } from '../../plan/mask.ts';
 import { toLiveState } from '../../plan/live-state.ts';
 import type { LiveState } from '../../plan/live-state.ts';
 import { loadOwners } from '../deployments.ts';
-import { loadNodeStates } from '../nodes.ts';
+import { loadNodeStates, loadRecipients } from '../nodes.ts';
 import { loadDrift } from '../observed.ts';
 import { loadRecorded } from '../recorded.ts';
 import type { StoredVersion } from '../versions.ts';
@@ -15,6 +15,8 @@ export interface TeamLiveState extends LiveState {
   /** Versions that are frozen (R8), and who owns which target (R10). */
   readonly frozen: readonly StoredVersion[];
   readonly owners: Readonly<Record<string, string>>;
+  /** Public keys that secrets are sealed to, by node. */
+  readonly recipients: Readonly<Record<string, readonly string[]>>;
 }
 
 export async function loadLiveState(pool: DatabasePool, team: string): Promise<TeamLiveState> {
@@ -23,6 +25,6 @@ export async function loadLiveState(pool: DatabasePool, team: string): Promise<T
     const recorded = await loadRecorded(tx, team);
     const observed = { nodes: await loadNodeStates(tx, team), drift: await loadDrift(tx, team) };
     const frozen = [...(await loadFrozenVersions(tx, team)).values()];
-    return { ...toLiveState(recorded, observed), frozen: frozen.map((version) => ({ ...version, frozen: maskSecrets(version.frozen) })), owners: Object.fromEntries(await loadOwners(tx, team)) };
+    return { ...toLiveState(recorded, observed), frozen: frozen.map((version) => ({ ...version, frozen: maskSecrets(version.frozen) })), owners: Object.fromEntries(await loadOwners(tx, team)), recipients: Object.fromEntries(await loadRecipients(tx, team)) };
   });
 }

@@ -24,6 +24,15 @@ export type ReviewView = z.infer<typeof reviewRow>;
 const columns = sql.fragment`ref, head, base, plan_hash as "planHash", plan -> 'actions' as actions, plan -> 'problems' as problems, plan -> 'notes' as notes, git_ref as "gitRef", number, state,
   title, author, method, created_at as "createdAt", updated_at as "updatedAt", merged_at as "mergedAt", merged_commit as "mergedCommit", outcome, executed_hash as "executedHash", difference`;
 
+const deliveryRow = z.object({ kind: z.enum(['comment', 'status']), state: z.enum(['waiting', 'sent', 'failed']), tries: z.number(), lastError: z.string().nullable(), sentAt: z.date().nullable(), nextAt: z.date().nullable() });
+/** What the Git host is told about a review, and why it was not. */
+export type DeliveryView = z.infer<typeof deliveryRow>;
+
+export async function listDeliveries(connection: Queryable, team: string, ref: string): Promise<readonly DeliveryView[]> {
+  return connection.any(sql.type(deliveryRow)`
+    select kind, state, tries, last_error as "lastError", sent_at as "sentAt", case when state = 'waiting' then not_before end as "nextAt" from outbox where team = ${team} and ref = ${ref} order by kind`);
+}
+
 /** The open ones, the highest number first, then branches by name. */
 export async function listReviews(connection: Queryable, team: string): Promise<readonly ReviewView[]> {
   return connection.any(sql.type(reviewRow)`select ${columns} from review where team = ${team} and state = 'open' order by number desc nulls last, ref`);

@@ -1,5 +1,5 @@
 /** `/teams/:team/reviews/:ref`: what a request would do, action by action, or what came of it. */
-import type { ReviewAction, ReviewView } from '../../store/views/reviews.ts';
+import type { DeliveryView, ReviewAction, ReviewView } from '../../store/views/reviews.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import { badge, commit, deploymentLink, nodeLink, pill, time } from '../parts.ts';
@@ -11,7 +11,7 @@ const METHODS: Readonly<Record<string, string>> = {
   files: 'merged file by file',
 };
 
-export function reviewPage(team: string, branch: string, review: ReviewView, now: Date): Html {
+export function reviewPage(team: string, branch: string, review: ReviewView, deliveries: readonly DeliveryView[], now: Date): Html {
   return html`<div class="head"><div>
 <h1>${review.ref} ${badge(review.state)}</h1>
 <p class="wrap">${review.title}${review.author !== '' && html` <span class="quiet">by ${review.author}</span>`}</p>
@@ -21,11 +21,18 @@ ${mergedNotice(review)}
 <div><dt>Would do</dt><dd><b class="big">${review.actions.length}</b> ${review.actions.length === 1 ? 'action' : 'actions'}</dd></div>
 <div><dt>Problems</dt><dd>${verdict(review)}</dd></div>
 <div><dt>Plan</dt><dd><code title="${review.planHash}">${review.planHash.slice(0, 12)}</code></dd></div>
+${deliveries.length > 0 && html`<div><dt>Git host</dt><dd>${deliveries.map((delivery) => told(delivery, now))}</dd></div>`}
 </dl>
 ${problems(review)}
 ${review.notes.length > 0 && html`<section aria-labelledby="moment"><h2 id="moment">As things are now <span class="count">${review.notes.length}</span></h2><ul class="card">${review.notes.map((note) => html`<li class="wrap">${note}</li>`)}</ul></section>`}
 <section aria-labelledby="actions"><h2 id="actions">Actions <span class="count">${review.actions.length}</span></h2>
 ${review.actions.length === 0 ? html`<p class="card empty">Nothing: the merge changes no deployment.</p>` : html`<ol class="timeline">${review.actions.map((action) => actionItem(team, action))}</ol>`}</section>`;
+}
+
+function told({ kind, state, tries, lastError, sentAt, nextAt }: DeliveryView, now: Date): Html {
+  if (state === 'sent') return html`<p>${kind} told ${time(sentAt, now)}</p>`;
+  if (state === 'failed') return html`<p class="fault wrap">${kind} given up after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${lastError}</p>`;
+  return html`<p>${kind} waits, ${time(nextAt, now)}</p>${lastError !== null && html`<p class="why">${lastError}</p>`}`;
 }
 
 function mergedNotice(review: ReviewView): Html | false {
