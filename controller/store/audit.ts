@@ -79,12 +79,27 @@ export async function appendAudit(transaction: Queryable, entry: AuditEntry): Pr
   return row;
 }
 
+export interface AuditFilter {
+  /** Parts of the texts, whatever their case; '' and undefined mean any. */
+  readonly actor?: string;
+  readonly action?: string;
+  readonly object?: string;
+  readonly result?: string;
+  /** From this moment on, and before that one. */
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+}
+
 /** Newest first. `before`: only rows with a smaller id. `limit` is cut to 1…1,000; 100 unless told. */
-export async function listAudit(connection: Queryable, team: string, options: { readonly before?: number | undefined; readonly limit?: number | undefined } = {}): Promise<readonly AuditRow[]> {
+export async function listAudit(connection: Queryable, team: string, options: AuditFilter & { readonly before?: number | undefined; readonly limit?: number | undefined } = {}): Promise<readonly AuditRow[]> {
+  const { actor, action, object, result, from, to } = options;
+  const contains = (column: ReturnType<typeof sql.fragment>, part: string | undefined): ReturnType<typeof sql.fragment> => (part === undefined || part === '' ? sql.fragment`` : sql.fragment`and position(lower(${clean(part)}) in lower(${column})) > 0`);
   const limit = Math.min(Math.max(Math.trunc(options.limit ?? 100), 1), 1_000);
   return await connection.any(sql.type(auditRow)`
     select ${auditColumns} from audit_row
     where team = ${team} and id < ${options.before ?? Number.MAX_SAFE_INTEGER}
+      ${contains(sql.fragment`actor`, actor)} ${contains(sql.fragment`action`, action)} ${contains(sql.fragment`object`, object)} ${contains(sql.fragment`result`, result)}
+      ${from === undefined ? sql.fragment`` : sql.fragment`and at >= ${from.toISOString()}::timestamptz`} ${to === undefined ? sql.fragment`` : sql.fragment`and at < ${to.toISOString()}::timestamptz`}
     order by id desc limit ${limit}`);
 }
 

@@ -8,7 +8,7 @@ import { listProducts } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { actorOf, callerOf } from './access.ts';
 import type { AccessOptions } from './access.ts';
-import { auditPage, noDeployment, parameter, teamOf } from './context.ts';
+import { auditQuery, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
 import { addReviewApi } from './reviews.ts';
@@ -61,9 +61,10 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   api.get('/teams/:team/events', 'user', (request, response) => sendTeamEvents(context, request, response));
 
   api.get('/teams/:team/audit', 'user', async (request, response) => {
-    const { before, limit } = auditPage(request);
+    const query = auditQuery(request);
+    const { limit } = query;
     const team = await teamOf(context, request, response);
-    const rows = await listAudit(pool, team.name, { before, limit: limit + 1 });
+    const rows = await listAudit(pool, team.name, { ...query, limit: limit + 1 });
     response.json({ rows: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.id ?? null) : null });
   });
 

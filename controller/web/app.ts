@@ -8,6 +8,7 @@ import type { Secret } from '../secret.ts';
 import { TagboatError } from '../errors.ts';
 import { admit } from './access.ts';
 import { apiRoutes } from './api.ts';
+import { badgeRoutes } from './badge-routes.ts';
 import { assetRoutes } from './assets.ts';
 import type { WebContext } from './context.ts';
 import { deadline } from './deadline.ts';
@@ -60,7 +61,7 @@ export function createWeb(options: WebOptions): Express {
   });
   app.use(counted(options));
   app.use(deadline(options.version, options.deadlineMs ?? 30_000));
-  const rooms = [operationRoutes(options, access), assetRoutes(access), signInRoutes(options, access, provider), apiRoutes(options, access), pageRoutes(options, access)];
+  const rooms = [operationRoutes(options, access), assetRoutes(access), signInRoutes(options, access, provider), apiRoutes(options, access), badgeRoutes(options, access), pageRoutes(options, access)];
   for (const routes of rooms) app.use(routes.base === '' ? '/' : routes.base, routes.router);
   app.locals['routes'] = rooms.flatMap((routes) => routes.table);
   app.use(async (request: Request, response: Response) => {

@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import type { DatabasePool } from 'slonik';
 import { TagboatError } from '../errors.ts';
+import type { AuditFilter } from '../store/audit.ts';
 import type { Metrics } from '../metrics.ts';
 import type { TeamView } from '../store/views/teams.ts';
 import { findTeam } from '../store/views/teams.ts';
@@ -104,9 +105,20 @@ export function oneOf<T extends string>(request: Request, name: string, words: r
   return known ?? '';
 }
 
-/** `before` and `limit` of the audit log. */
-export function auditPage(request: Request): { readonly before: number | undefined; readonly limit: number } {
-  return { before: positive(request, 'before', Number.MAX_SAFE_INTEGER), limit: positive(request, 'limit', 1_000) ?? 100 };
+/** A day (`2026-01-31`, UTC) or a moment in ISO 8601; of a day its beginning, or with `end` the beginning of the next. */
+function moment(request: Request, name: string, end?: 'end'): Date | undefined {
+  const text = word(request, name);
+  if (text === '') return undefined;
+  const day = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  const at = day || /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (Number.isNaN(at.getTime())) throw new TagboatError('UsageError', `${name} must be a day such as 2026-01-31, or a moment such as 2026-01-31T12:00:00Z`, { hint: `Leave ${name} out, or correct it.` });
+  return day && end !== undefined ? new Date(at.getTime() + 86_400_000) : at;
+}
+
+/** Which rows of the audit log a request asks for: `actor`, `action`, `object`, `result` (parts of them), `from`, `to`, `before`, `limit`. */
+export function auditQuery(request: Request): AuditFilter & { readonly before: number | undefined; readonly limit: number } {
+  const [actor, action, object, result] = [word(request, 'actor'), word(request, 'action'), word(request, 'object'), word(request, 'result')];
+  return { actor, action, object, result, from: moment(request, 'from'), to: moment(request, 'to', 'end'), before: positive(request, 'before', Number.MAX_SAFE_INTEGER), limit: positive(request, 'limit', 1_000) ?? 100 };
 }
 
 export function noDeployment(team: string, name: string): TagboatError {

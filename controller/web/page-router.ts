@@ -3,12 +3,13 @@ import { TagboatError } from '../errors.ts';
 import { listAudit } from '../store/audit.ts';
 import { countDeployments, listDeployments } from '../store/views/deployments.ts';
 import { loadAttempt, loadHistory } from '../store/views/history.ts';
+import { listNodeAttempts, listNodeAudit } from '../store/views/node-past.ts';
 import { listNodes } from '../store/views/nodes.ts';
 import { listProducts, listVersionUses } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { callerOf } from './access.ts';
 import type { AccessOptions } from './access.ts';
-import { auditPage, noDeployment, parameter, positive, teamOf, word } from './context.ts';
+import { auditQuery, noDeployment, parameter, positive, teamOf, word } from './context.ts';
 import type { WebContext } from './context.ts';
 import { href } from './html.ts';
 import type { Crumb } from './layout.ts';
@@ -96,17 +97,18 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
   pages.get('/teams/:team/nodes/:name', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
-    const [[node], deployments] = await Promise.all([listNodes(pool, team, name), listDeployments(pool, team, { node: name, containers: false })]);
+    const [[node], deployments, attempts, events] = await Promise.all([listNodes(pool, team, name), listDeployments(pool, team, { node: name, containers: false }), listNodeAttempts(pool, team, name), listNodeAudit(pool, team, name)]);
     if (node === undefined) throw new TagboatError('NotFound', `team ${team} has no node ${name}`);
-    await sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [crumb(team, 'nodes', name)], body: nodePage(team, node, deployments, new Date()) });
+    await sendTeamPage(context, request, response, team, { section: 'nodes', crumbs: [crumb(team, 'nodes', name)], body: nodePage(team, { node, deployments, attempts, events }, new Date()) });
   });
 
   pages.get('/teams/:team/audit', 'user', async (request, response) => {
-    const { before, limit } = auditPage(request);
+    const query = auditQuery(request);
+    const { limit } = query;
     const { name: team } = await teamOf(context, request, response);
-    const rows = await listAudit(pool, team, { before, limit: limit + 1 });
+    const rows = await listAudit(pool, team, { ...query, limit: limit + 1 });
     const next = rows.length > limit ? (rows[limit - 1]?.id ?? null) : null;
-    const body = auditPageBody(team, { rows: rows.slice(0, limit), next, newest: before === undefined, limit }, new Date());
+    const body = auditPageBody(team, { rows: rows.slice(0, limit), next, query: { ...query, from: word(request, 'from'), to: word(request, 'to') } }, new Date());
     await sendTeamPage(context, request, response, team, { section: 'audit', crumbs: [{ text: 'Audit', href: href('teams', team, 'audit') }], body });
   });
 

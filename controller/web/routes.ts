@@ -57,7 +57,7 @@ export class Routes {
   }
 
   #add(method: Route['method'], path: string, need: Need): void {
-    const named = path.split('/').includes(':team');
+    const named = /\/:team\b/.test(path);
     if (named ? need === 'reader' || need === 'operator' : need !== 'anybody' && need !== 'reader' && need !== 'operator') throw new TypeError(`${path} needs ${need}: roles belong to paths with :team, and such paths to roles`);
     this.table.push({ method, path: `${this.base}${path}`, need });
   }

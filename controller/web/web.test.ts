@@ -135,7 +135,7 @@ test('pages tell what a person looks for', async () => {
   for (const words of ['relation &#34;basket&#34; does not exist', '500 Internal Server Error', 'config.environment.WORKERS', 'recreate', 'HealthCheckFailed', 'version 1.2.0 runs again', 'id="attempt-', 'aria-label="Steps: ']) assert.match(deployment, words);
   assert.match(await closed.text('/teams/acme/products/shop'), 'href="#version-incremental-1.1.0"');
   assert.match(await closed.text('/teams/acme/nodes/dock'), 'tagboat node enroll dock --team acme');
-  assert.match(await closed.text('/teams/acme/audit?limit=2'), '?before=6&amp;limit=2');
+  assert.match(await closed.text('/teams/acme/audit?limit=2'), '?limit=2&#38;before=6');
   assert.match(await closed.text('/teams/acme?refresh=5'), '<meta http-equiv="refresh" content="5">');
   assert.is((await closed.fetch('/teams/acme?refresh=x')).status, 400);
 });
@@ -165,6 +165,45 @@ test('any attempt has a page of its own, under its own deployment and team alone
   }
 });
 
+test('the audit log is filtered by who, what, which, how it ended and when', async () => {
+  const rows = async (query: string): Promise<string[]> => ((await closed.json(`/api/v1/teams/acme/audit?${query}`)) as { rows: { object: string }[] }).rows.map(({ object }) => object);
+  const all = await rows('');
+  assert.equal(await rows('actor=ANN@&action=deploy&result=planned'), all);
+  assert.equal(await rows('object=shop-3'), ['deployment/shop-3']);
+  assert.equal(await rows('actor=bob'), []);
+  assert.equal(await rows('object=%25'), [], 'no pattern');
+  const today = new Date().toISOString().slice(0, 10);
+  assert.equal(await rows(`from=${today}&to=${today}`), all);
+  assert.equal(await rows('to=2020-01-01'), []);
+  assert.equal(await rows(`from=${new Date(Date.now() + 60_000).toISOString()}`), []);
+  for (const bad of ['from=yesterday', 'to=2026-02-31T99:00:00Z', 'from=2026-99-01', 'actor=a&actor=b', `object=${'x'.repeat(201)}`]) assert.is((await closed.fetch(`/api/v1/teams/acme/audit?${bad}`)).status, 400, bad);
+  const page = await closed.text('/teams/acme/audit?action=deploy&limit=2');
+  assert.match(page, 'action=deploy&#38;limit=2&#38;before=6');
+  assert.match(page, '<a href="/teams/acme/deployments/shop-7">shop-7</a>');
+  assert.match(await closed.text('/teams/acme/audit?action=nothing'), 'No row is like that');
+});
+
+test('badges say status and sync, to those who may see the team, and hold nothing that runs', async () => {
+  const badge = await closed.fetch('/badges/acme/shop-staging.svg');
+  assert.match(badge.headers.get('content-type') ?? '', 'image/svg+xml');
+  assert.is(badge.headers.get('cache-control'), 'private, max-age=30');
+  const text = await badge.text();
+  assert.match(text, '<title>shop-staging: 1.10.0 failed, out-of-sync</title>');
+  assert.match(text, 'role="img" aria-label="shop-staging: 1.10.0 failed, out-of-sync"');
+  assert.match(await closed.text('/badges/acme.svg'), 'acme: 0 of 6 in order, 1 failed');
+  for (const path of ['/badges/acme/shop-staging.svg', '/badges/acme.svg']) {
+    assert.is((await closed.fetch(path, { token: '' })).status, 401, path);
+    const everybody = await open.fetch(path, { token: '' });
+    assert.equal([everybody.status, everybody.headers.get('cache-control')], [200, 'public, max-age=30'], path);
+  }
+  for (const path of ['/badges/acme/none.svg', '/badges/none.svg', '/badges/none/shop-staging.svg']) assert.is((await closed.fetch(path)).status, 404, path);
+});
+
+test('a node tells what was tried on it and what happened to it', async () => {
+  const page = await closed.text('/teams/acme/nodes/lighthouse');
+  for (const words of ['Latest attempts', 'shop-staging/attempts/', 'web did not become healthy', 'simulated']) assert.match(page, words);
+});
+
 test('large pages are sent compressed to who takes that', async () => {
   const ask = async (encoding: string): Promise<Response> => closed.fetch('/teams/acme', { headers: { accept: 'text/html', 'accept-encoding': encoding } });
   assert.is((await ask('gzip')).headers.get('content-encoding'), 'gzip');
@@ -188,8 +227,13 @@ test('whatever a manifest, an agent or a log line says is inert on every page', 
   await pool.query(sql.unsafe`update attempt set action = ${JSON.stringify(action)}::jsonb, actor = ${evil}, commit_id = ${evil}, plan_hash = ${evil}, digests = ${JSON.stringify([{ name: evil, image: evil, digest: `sha256:${evil}` }])}::jsonb where team = 'evil'`);
   await seedObserved(pool, 'evil', { node: evil, prefix: evil, deployment: evil }, 'degraded', { reason: evil, containers: [container(evil, { image: evil, digest: `sha256:${evil}`, state: evil, health: evil, detail: evil })], drift: [{ container: evil, field: evil, expected: evil, actual: evil }] });
   await seedAudit(pool, 'evil', 1);
-  for (const path of ['/', '/teams/evil', '/teams/evil?view=where', '/teams/evil/products', '/teams/evil/nodes', `/teams/evil?q=${encodeURIComponent(evil)}&node=${encodeURIComponent(evil)}`, href('teams', 'evil', 'deployments', evil), href('teams', 'evil', 'products', evil), href('teams', 'evil', 'nodes', evil), '/teams/evil/audit', href('teams', evil), href(evil)]) {
+  for (const path of ['/', '/teams/evil', '/teams/evil?view=where', '/teams/evil/products', '/teams/evil/nodes', `/teams/evil?q=${encodeURIComponent(evil)}&node=${encodeURIComponent(evil)}`, href('teams', 'evil', 'deployments', evil), href('teams', 'evil', 'products', evil), href('teams', 'evil', 'nodes', evil), href('badges', 'evil', `${evil}.svg`), '/badges/evil.svg', '/teams/evil/audit', href('teams', evil), href(evil)]) {
     const page = await closed.text(path);
+    if (path.startsWith('/badges/')) {
+      assert.match(page, /^<svg/);
+      assert.not.match(page, /<script|<img|<a /);
+      continue;
+    }
     assert.match(page, path === '/' || path === '/teams/evil/audit' || path === href(evil) || path === href('teams', evil) ? /<main/ : '&#60;script&#62;');
     assert.is(page.match(/<script/g)?.length ?? 0, page.includes('live.js') ? 1 : 0, path);
     assert.not.match(page, /<img src=x/, path);

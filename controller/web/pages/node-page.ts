@@ -1,12 +1,22 @@
 /** `/teams/:team/nodes/:name`: is it there, what is it, what is on it. */
 import type { DeploymentView } from '../../store/views/deployment-rows.ts';
+import type { AuditRow } from '../../store/audit.ts';
+import type { NodeAttempt } from '../../store/views/node-past.ts';
 import type { NodeView } from '../../store/views/nodes.ts';
-import { html } from '../html.ts';
+import { href, html } from '../html.ts';
 import type { Html } from '../html.ts';
-import { badge, pill, time } from '../parts.ts';
+import { badge, cell, deploymentLink, duration, pill, table, time } from '../parts.ts';
+import { auditTable } from './audit-page.ts';
 import { deploymentTable } from './deployment-table.ts';
 
-export function nodePage(team: string, node: NodeView, deployments: readonly DeploymentView[], now: Date): Html {
+export interface NodePage {
+  readonly node: NodeView;
+  readonly deployments: readonly DeploymentView[];
+  readonly attempts: readonly NodeAttempt[];
+  readonly events: readonly AuditRow[];
+}
+
+export function nodePage(team: string, { node, deployments, attempts, events }: NodePage, now: Date): Html {
   const labels = Object.entries(node.labels);
   return html`<h1>${node.name} ${badge(node.type)}${node.simulated && html` ${badge('simulated')}`}${!node.declared && html` ${badge('manifest gone')}`}</h1>
 <dl class="states card">
@@ -19,7 +29,17 @@ ${node.recipients.length > 0 && html`<div><dt>Secrets are sealed to</dt><dd>${no
 ${node.revokedAt !== null && html`<div><dt>Revoked</dt><dd>${time(node.revokedAt, now)}</dd></div>`}
 ${labels.length > 0 && html`<div><dt>Labels</dt><dd>${labels.map(([key, value]) => html`<code class="label">${key}=${String(value)}</code> `)}</dd></div>`}
 </dl>
-<section aria-labelledby="deployments"><h2 id="deployments">Deployments on this node <span class="count">${deployments.length}</span></h2><div class="card">${deployments.length === 0 ? html`<p class="empty">None.</p>` : deploymentTable(team, deployments, now)}</div></section>`;
+<section aria-labelledby="deployments"><h2 id="deployments">Deployments on this node <span class="count">${deployments.length}</span></h2><div class="card">${deployments.length === 0 ? html`<p class="empty">None.</p>` : deploymentTable(team, deployments, now)}</div></section>
+${attempts.length > 0 && html`<section aria-labelledby="attempts"><h2 id="attempts">Latest attempts</h2><div class="card">${attemptTable(team, attempts, now)}</div></section>`}
+${events.length > 0 && html`<section aria-labelledby="past"><h2 id="past">What happened to it</h2><div class="card">${auditTable(team, events, now)}</div></section>`}`;
+}
+
+function attemptTable(team: string, attempts: readonly NodeAttempt[], now: Date): Html {
+  return table('Latest attempts on this node', ['Attempt', 'Deployment', 'What', 'Result', 'Started', 'Took', 'Why'], attempts.map((attempt) => html`<tr role="row">
+<th role="rowheader" scope="row"><a href="${href('teams', team, 'deployments', attempt.deployment, 'attempts', String(attempt.id))}">Attempt ${attempt.id}</a></th>
+${cell('Deployment', deploymentLink(team, attempt.deployment))}${cell('What', html`${attempt.kind}${attempt.to !== null && html` <b>${attempt.to}</b>`}`)}${cell('Result', pill(attempt.outcome ?? attempt.state))}
+${cell('Started', time(attempt.startedAt ?? attempt.createdAt, now))}${cell('Took', duration(attempt.startedAt, attempt.finishedAt, now) || '–')}
+${cell('Why', attempt.outcome === 'succeeded' || attempt.reason === null || attempt.reason === '' ? html`<span class="quiet" aria-hidden="true">–</span>` : html`<span class="why">${attempt.reason}</span>`)}</tr>`));
 }
 
 function advice(team: string, node: NodeView): Html | false {
