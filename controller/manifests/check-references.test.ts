@@ -110,6 +110,21 @@ test('what one kind of node cannot honour is an error at the field, whatever lay
   assert.equal(check([...BASE, WEB, deployment('config: { replicas: 1 }')]), []);
 });
 
+test('what a cluster has no word for is an error, and each image of a cluster has ports of its own', () => {
+  const cloud = (config: string): string[] => check([...BASE, WEB, deployment(`images: { web: { ${config} } }`, 'live', 'cloud')]);
+  for (const wrong of [
+    'user: postgres', 'expectedState: { state: waiting }', 'restartPolicy: no', 'expectedState: { state: exited }, restartPolicy: always', 'expectedState: { state: exited }, replicas: 2',
+    'labels: { tier: "two words" }', 'kubernetes: { labels: { service: { "a b": c } } }', 'volumes: [ { path: /a, type: tmpfs, class: fast } ]', 'volumes: [ { path: /a, type: bind, source: /b, size: 1Gi } ]',
+    'portRanges: [ { internal: { from: 1, to: 300 }, external: { from: 1, to: 300 } } ]', 'ports: [ { internal: 8080, external: 80 }, { internal: 80 } ]', 'expose: http, ports: [ { internal: 53, protocol: udp } ]',
+    'kubernetes: { useLoadBalancer: true }', 'kubernetes: { loadBalancerAnnotations: { a: b } }',
+  ]) assert.equal(cloud(wrong).map((found) => found.split(' ')[0]), ['FieldNotSupported'], wrong);
+  for (const right of ['user: "1000:1000"', 'expectedState: { state: exited }, restartPolicy: on-failure', 'labels: { app.kubernetes.io/part-of: shop }', 'kubernetes: { useLoadBalancer: true }, ports: [ { internal: 8080, external: 80 }, { internal: 80 } ]', 'expose: http, routing: { port: 8080 }']) {
+    assert.equal(cloud(right), [], right);
+  }
+  const two = version('  - { name: a, image: x, config: { ports: [ { internal: 1, external: 80 } ] } }\n  - { name: b, image: x, config: { ports: [ { internal: 1, external: 80 } ] } }');
+  assert.equal(check([...BASE, two, deployment('branch: main', 'live', 'cloud')]), []);
+});
+
 test('what the engine would refuse or forget is said before', () => {
   const docker = (text: string, more = ''): string[] => check([...BASE, WEB, deployment(`images: { web: { docker: { ${text} }${more} } }`)]);
   assert.equal(docker('files: { /etc/a: { content: x } }'), []);

@@ -53,6 +53,8 @@ export function checkTarget({ deployment, nodeType, recipients, resolved }: Chec
     checkSecrets(image.name, config, node, (code, pointer, message) => add(code, image, pointer, message));
   }
   for (const [first, second] of portConflicts(resolved.images)) {
+    // On a cluster each image has a Service, and so ports, of its own.
+    if (nodeType === 'kubernetes' && first.image !== second.image) continue;
     const port = `${Math.max(first.from, second.from)}/${second.protocol}`;
     const who = first.image === second.image ? `image ${first.image.name} publishes port ${port} of the node twice` : `images ${first.image.name} and ${second.image.name} both publish port ${port} of the node`;
     add('PortConflict', second.image, second.pointer, who);

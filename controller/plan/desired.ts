@@ -1,5 +1,5 @@
 /** One Deployment manifest → one desired deployment: everything merged, every reference followed, nothing left to look up. Pure. */
-import type { TargetSpec } from '../../schemas/gen/types.ts';
+import type { NodeSpec, TargetSpec } from '../../schemas/gen/types.ts';
 import { hashOf } from '../model/canonical.ts';
 import { DEPLOYMENT_DEFAULTS } from '../model/defaults.ts';
 import { parseDuration } from '../model/duration.ts';
@@ -12,6 +12,7 @@ import type { DesiredDeployment, DesiredVersion } from './types.ts';
 
 export interface DesiredInput {
   readonly team: string;
+  readonly nodeType?: NodeSpec['type'] | undefined;
   readonly deployment: Manifest<'Deployment'>;
   readonly deploymentBundles: readonly Manifest<'ConfigBundle'>[];
   readonly version: DesiredVersion;
@@ -24,7 +25,7 @@ export interface DesiredInput {
 export function desiredDeployment(input: DesiredInput): DesiredDeployment {
   const { deployment, version, resolved } = input;
   const { spec } = deployment;
-  const strategies = resolved.images.map((image) => chooseStrategy(image.name, image.config, spec.strategy ?? DEPLOYMENT_DEFAULTS.strategy));
+  const strategies = resolved.images.map((image) => chooseStrategy(image.name, image.config, spec.strategy ?? DEPLOYMENT_DEFAULTS.strategy, input.nodeType));
   const timeouts = { ...DEPLOYMENT_DEFAULTS.timeouts, ...spec.timeouts };
   const target: TargetSpec = {
     specVersion: 1,

@@ -1,16 +1,16 @@
 /**
- * How each image of a Docker target is replaced, and why (SPEC §4). `start-first` is chosen where two containers of one
+ * How each image of a target is replaced, and why (SPEC §4). `start-first` is chosen where two containers of one
  * image can run beside each other without harm; the reason of a `recreate` tells people what the gap is for.
  */
-import type { ContainerConfig } from '../../schemas/gen/types.ts';
+import type { ContainerConfig, NodeSpec } from '../../schemas/gen/types.ts';
 import type { StrategyChoice } from './types.ts';
 
 export type WantedStrategy = 'auto' | 'start-first' | 'recreate';
 
-export function chooseStrategy(image: string, config: ContainerConfig, deployment: WantedStrategy): StrategyChoice {
+export function chooseStrategy(image: string, config: ContainerConfig, deployment: WantedStrategy, node: NodeSpec['type'] = 'docker'): StrategyChoice {
   const wanted = config.strategy ?? deployment;
   if (wanted !== 'auto') return { image, strategy: wanted, reason: 'the manifest says so' };
-  const why = sharedResource(config);
+  const why = node === 'kubernetes' ? sharedVolume(config) : sharedResource(config);
   return why === null
     ? { image, strategy: 'start-first', reason: 'nothing of the node is held by one container alone; the old one serves until the new one is healthy' }
     : { image, strategy: 'recreate', reason: `${why}; there is a gap between stopping the old container and the new one being healthy` };
@@ -26,4 +26,11 @@ function sharedResource(config: ContainerConfig): string | null {
   const volume = config.volumes?.find((item) => item.type !== 'tmpfs' && item.type !== 'memory' && item.readOnly !== true);
   if (volume) return `volume ${volume.name ?? volume.path} is written by one container at a time`;
   return null;
+}
+
+/** In a cluster ports are no matter: every pod has its own. Several replicas with a volume each replace it pod by pod. */
+function sharedVolume(config: ContainerConfig): string | null {
+  if ((config.replicas ?? 1) > 1) return null;
+  const volume = config.volumes?.find((item) => (item.type ?? 'named') === 'named' && item.readOnly !== true && (item.accessMode ?? 'ReadWriteOnce').startsWith('ReadWriteOnce'));
+  return volume === undefined ? null : `volume ${volume.name ?? volume.path} can be held by one pod at a time`;
 }

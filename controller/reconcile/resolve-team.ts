@@ -100,7 +100,7 @@ function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: Man
     const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
     const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients: knownRecipients(node, told), resolved })];
     if (problems.some((item) => item.severity === 'error')) return { problems };
-    return { problems, desired: desiredDeployment({ team, deployment, deploymentBundles, version, resolved, blob }) };
+    return { problems, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, blob }) };
   });
 }
 
