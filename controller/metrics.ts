@@ -30,6 +30,10 @@ export function createMetrics() {
       name: 'tagboat_plan_duration_seconds', help: 'Time to make a plan and to write it down.', labelNames: ['team'] as const,
       buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5], registers,
     }),
+    reviewDuration: new Histogram({
+      name: 'tagboat_review_duration_seconds', help: 'Time to review one request that moved, as the mean of a pass.', labelNames: ['team'] as const,
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5], registers,
+    }),
     attempts: new Counter({ name: 'tagboat_attempts_total', help: 'Attempts that ended.', labelNames: ['kind', 'outcome'] as const, registers }),
     attemptDuration: new Histogram({
       name: 'tagboat_attempt_duration_seconds', help: 'Time from the start of an attempt to its end.', labelNames: ['kind'] as const,

@@ -132,12 +132,13 @@ export class Mirror implements ObjectSource {
 
   /**
    * Fetches commits of others (requests to merge) besides the refs that are watched: those stay what they are, whatever
-   * comes or fails here. `maxBytes` of the answer; RemoteTooLarge beyond. They stay until the next `fetch` does not name them.
+   * comes or fails here. `maxBytes` of the answer; RemoteTooLarge beyond. They stay until a `fetch` does not name them (see
+   * `beside`), and are gone when the mirror is made anew.
    */
   async fetchBeside(wants: readonly Want[], options: { readonly maxBytes: number; readonly signal?: AbortSignal }): Promise<FetchOutcome> {
     return await this.#inTurn(async () => {
       const refs = new Map(this.#store.refs);
-      for (const { ref, oid } of wants) refs.set(`${BESIDE}${ref.replace(/^refs\//, '')}`, oid);
+      for (const want of wants) refs.set(beside(want).ref, want.oid);
       return await this.#fetchMissing(refs, options.signal, options.maxBytes);
     });
   }
@@ -259,6 +260,7 @@ export class Mirror implements ObjectSource {
 
   async #fetchMissing(refs: ReadonlyMap<string, string>, signal?: AbortSignal, maxBytes = this.#limits.maxFetchBytes): Promise<FetchOutcome> {
     const store = this.#store;
+    const before = store.refs;
     const missing = [...refs.values()].filter((oid) => !store.has(oid));
     if (missing.length === 0) {
       if (!sameRefs(refs, store.refs)) await store.commit(refs);
@@ -266,7 +268,8 @@ export class Mirror implements ObjectSource {
     }
     const bytes = await this.#receive(store, missing, await this.#haves(store), refs, signal, maxBytes);
     if (store.packCount <= this.#limits.maxPacks) return { bytes, remade: false };
-    if (store.bytes - store.baseBytes > store.baseBytes + FREE_GROWTH_BYTES) {
+    const onlyBeside = sameRefs(withoutBeside(refs), withoutBeside(before));
+    if (!onlyBeside && store.bytes - store.baseBytes > store.baseBytes + FREE_GROWTH_BYTES) {
       // Mostly what no ref reaches any more: merging would keep it.
       const again = await this.#remake(refs, signal);
       return { bytes: bytes + again.bytes, remade: true };
@@ -318,7 +321,9 @@ export class Mirror implements ObjectSource {
     }
   }
 
-  async #remake(refs: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<FetchOutcome> {
+  /** What was fetched beside the watched refs may be gone at the server, and must not keep a mirror from being mended. */
+  async #remake(all: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<FetchOutcome> {
+    const refs = withoutBeside(all);
     let bytes = 0;
     await this.#replace(async (next) => {
       const wants = [...new Set(refs.values())];
@@ -359,6 +364,15 @@ export class Mirror implements ObjectSource {
     if (code === undefined) return error;
     return new TagboatError('MirrorCorrupt', `the mirror of ${this.#remote.url} cannot be written in ${this.#directory} (${code})`, { cause: error, hint: 'Check the disk and its permissions.' });
   }
+}
+
+/** A want of `fetch` for what `fetchBeside` brought: kept, but not watched. */
+export function beside({ ref, oid }: Want): Want {
+  return { ref: `${BESIDE}${ref.replace(/^refs\//, '')}`, oid };
+}
+
+function withoutBeside(refs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...refs].filter(([ref]) => !ref.startsWith(BESIDE)));
 }
 
 function sameRefs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

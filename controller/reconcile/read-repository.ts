@@ -4,6 +4,7 @@
  */
 import { listRefs } from '../git/refs.ts';
 import type { RemoteRef } from '../git/refs.ts';
+import { beside } from '../git/mirror.ts';
 import type { Mirror, Want } from '../git/mirror.ts';
 import type { Remote } from '../git/remote.ts';
 import type { OnRequest } from '../git/transport.ts';
@@ -115,7 +116,7 @@ export class RepositoryReader {
     this.#frozen = frozen;
     // The same list while it says the same: nothing is resolved again for it.
     this.#recipients = new Map([...((await this.#options.recipients?.()) ?? [])].map(([node, keys]) => [node, this.#memory.same(`recipients ${node}`, keys)]));
-    const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid))];
+    const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid)).map(beside)];
     const headBefore = this.#head;
     if (headBefore?.commit !== head.oid) {
       // The products of the present head tell which tags matter; what a new head brings besides is fetched after it.

@@ -97,7 +97,8 @@ export async function recordMerges(tx: DatabaseTransactionConnection, team: stri
     await appendAudit(tx, { team, actor, action: 'review.merged', object: `review/${ref}`, commit: executed.commit, result: outcome, detail: { reviewed, executed: hash, ...difference } });
   }
   if (rows.length > 0) {
-    await tx.query(sql.type(nothing)`
-      delete from review where team = ${team} and state = 'merged' and ref not in (select ref from review where team = ${team} and state = 'merged' order by merged_at desc limit ${KEPT_MERGED})`);
+    const old = await tx.anyFirst(sql.type(z.object({ ref: z.string() }))`
+      delete from review where team = ${team} and state = 'merged' and ref not in (select ref from review where team = ${team} and state = 'merged' order by merged_at desc limit ${KEPT_MERGED}) returning ref`);
+    await forgetOutbox(tx, team, old);
   }
 }

@@ -138,8 +138,9 @@ export class ReviewLoop {
     const { requests: shown, cut } = selectRequests(refs, settings);
     const requests = await this.#openOnes(shown);
     const hasMerges = shown.some(({ merge }) => merge !== null);
-    const line = await this.#lineAt(reading.commit);
     const states = new Map((await loadReviewStates(pool, team)).map((row) => [row.ref, row]));
+    if (requests.length === 0 && states.size === 0 && !everything) return;
+    const line = requests.length === 0 ? { tip: reading.commit, commits: new Set<string>() } : await this.#lineAt(reading.commit);
     const open = requests.filter(({ ref, head: oid }) => !line.commits.has(oid) && !(states.get(ref)?.state === 'merged' && states.get(ref)?.head === oid));
     await this.#fetch(open, signal);
     let count = 0;

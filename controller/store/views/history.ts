@@ -36,6 +36,7 @@ const attemptRow = z.object({
   createdAt: z.date(), startedAt: z.date().nullable(), finishedAt: z.date().nullable(),
   digests: z.array(z.object({ name: z.string(), image: z.string().default(''), digest: z.string().default('') })),
   evidence: z.array(evidenceRow), action: actionRow.nullable().catch(null),
+  review: z.object({ ref: z.string(), planHash: z.string(), outcome: z.enum(['reviewed', 'replanned']) }).nullable().catch(null),
 });
 
 const eventRow = z.object({ sequence: z.number(), at: z.date(), step: z.string(), text: z.string() });
@@ -77,7 +78,7 @@ export async function loadHistory(connection: Queryable, team: string, deploymen
 }
 
 const attemptColumns = sql.fragment`id, record_id as "recordId", kind, state, outcome, code, reason, restored, commit_id as commit, actor, plan_hash as "planHash",
-  created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt", digests, evidence, action`;
+  created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt", digests, evidence, action, review`;
 
 /** What else the plan of an attempt did: the other deployments that it names. */
 const companionRow = z.object({ deployment: z.string(), kind: z.string(), from: z.string().nullable().default(null), to: z.string().nullable().default(null), reason: z.string().default('') });

@@ -14,7 +14,7 @@ ${attempt.evidence.map(evidence)}
 ${attempt.events.length > 0 && html`<details id="steps-${attempt.id}"${attempt.outcome !== 'succeeded' && html` open`}><summary>Steps <span class="count">${attempt.events.length}</span></summary>${steps(attempt, now)}</details>`}
 ${attempt.action !== null && html`<details id="plan-${attempt.id}" open><summary>Plan</summary>${actionDetails(attempt.action)}</details>`}
 ${attempt.digests.length > 0 && html`<h3 class="minor">Images</h3><ul class="plain">${attempt.digests.map((item) => html`<li>${item.name}: ${image(item.image, item.digest)}</li>`)}</ul>`}
-<p class="quiet">${commit(attempt.commit)} by <span class="wrap">${attempt.actor}</span> · plan <code title="${attempt.planHash}">${attempt.planHash.slice(0, 12)}</code></p>`;
+<p class="quiet">${commit(attempt.commit)} by <span class="wrap">${attempt.actor}</span> · plan <code title="${attempt.planHash}">${attempt.planHash.slice(0, 12)}</code>${attempt.review !== null && ` · ${attempt.review.outcome === 'reviewed' ? 'as reviewed in' : 'planned anew after the review of'} ${attempt.review.ref}`}</p>`;
 }
 
 function fault(attempt: AttemptView): Html | false {
