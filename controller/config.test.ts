@@ -6,6 +6,7 @@ import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { packageVersion } from './package-root.ts';
 import { ConfigError, configProblemText, loadConfig } from './config.ts';
 import type { ControllerConfig } from './config.ts';
 
@@ -44,6 +45,7 @@ test('defaults are filled in, and everything is frozen', () => {
   assert.equal(config.listeners, { http: { host: '127.0.0.1', port: 8080 }, agents: { host: '0.0.0.0', port: 8443 }, enrolment: { host: '0.0.0.0', port: 8444 } });
   assert.is(config.publicUrl, 'http://127.0.0.1:8080');
   assert.is(config.agentAddress, '127.0.0.1:8443');
+  assert.is(config.agentImage, `tagboat:${packageVersion()}`);
   assert.is(config.public, false);
   assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200 } });
   assert.equal(config.retention, { attemptsMs: 365 * 86_400_000, eventsMs: 30 * 86_400_000 });

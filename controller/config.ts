@@ -21,6 +21,7 @@ import type { RawReviews, ReviewConfig } from './config-reviews.ts';
 import { TagboatError } from './errors.ts';
 import { parseRemote, type Credentials } from './git/remote.ts';
 import { sshFaults } from './git/ssh-key.ts';
+import { packageVersion } from './package-root.ts';
 import { namesHost, type SourceRule } from './reconcile/source-policy.ts';
 import type { Secret } from './secret.ts';
 
@@ -67,6 +68,8 @@ export interface ControllerConfig {
   /** host:port */
   readonly agentAddress: string;
   readonly enrolAddress: string;
+  /** Of the agent, as clusters pull it. */
+  readonly agentImage: string;
   readonly public: boolean;
   readonly oidc: OidcConfig | null;
   readonly trustedProxies: readonly string[];
@@ -136,6 +139,7 @@ interface RawConfig {
   readonly publicUrl?: string;
   readonly agentAddress?: string;
   readonly enrolAddress?: string;
+  readonly agentImage?: string;
   readonly public: boolean;
   readonly oidc?: { readonly issuer: string; readonly clientId: string; readonly clientSecret?: RawSecret; readonly scopes: readonly string[] };
   readonly trustedProxies: readonly string[];
@@ -190,6 +194,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     publicUrl,
     agentAddress: raw.agentAddress ?? `${new URL(publicUrl).hostname}:${String(agents.port)}`,
     enrolAddress: raw.enrolAddress ?? `${new URL(publicUrl).hostname}:${String(enrolment.port)}`,
+    agentImage: raw.agentImage ?? `tagboat:${packageVersion()}`,
     public: raw.public,
     oidc: completeOidc(raw.oidc, source),
     trustedProxies: raw.trustedProxies,

@@ -13,6 +13,7 @@ import { openForge } from './forges/open-forge.ts';
 import { Mirror } from './git/mirror.ts';
 import { parseRemote } from './git/remote.ts';
 import { Authority } from './link/authority.ts';
+import { clusterAgentManifest } from './link/cluster-manifest.ts';
 import { hashEnrolmentToken, newEnrolmentToken } from './link/enrolment-token.ts';
 import type { AgentListeners } from './link/listeners.ts';
 import { listenForAgents } from './link/listeners.ts';
@@ -273,9 +274,10 @@ function nodeAdministration(config: ControllerConfig, pool: DatabasePool, author
   return {
     mintEnrolment: async (team, node, actor): Promise<MintedEnrolment> => {
       const token = newEnrolmentToken();
-      const expiresAt = await saveEnrolment(pool, team, node, hashEnrolmentToken(token), actor, ENROLMENT_TTL_MS);
+      const { expiresAt, nodeType } = await saveEnrolment(pool, team, node, hashEnrolmentToken(token), actor, ENROLMENT_TTL_MS);
       const join = encodeJoin({ controller: withPort(config.agentAddress, listeners.agentPort), enrol: withPort(config.enrolAddress, listeners.enrolPort), fingerprint: authority.fingerprint(), token });
-      return { token, expiresAt, join, command: `tagboat agent docker --join ${join}` };
+      const manifest = nodeType === 'kubernetes' ? clusterAgentManifest({ team, node, image: config.agentImage, join, expiresAt }) : null;
+      return { token, expiresAt, join, command: `tagboat agent ${nodeType} --join ${join}`, manifest };
     },
     revoke: async (team, node, actor) => {
       await revokeNode(pool, team, node, actor);

@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Engine } from '../../agents/core/engine.ts';
+import type { StateKeeper } from '../../agents/kubernetes/state-keeper.ts';
 import { decodeJoin } from '../../proto/join.ts';
 import { TagboatError } from '../errors.ts';
 import { createLogger } from '../log.ts';
+import type { Logger } from '../log.ts';
 import { packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
@@ -13,6 +15,7 @@ import { untilSignal } from './until-signal.ts';
 
 interface Flags {
   readonly join?: string;
+  readonly joinFile?: string;
   readonly controller?: string;
   readonly enrol?: string;
   readonly fingerprint?: string;
@@ -22,6 +25,7 @@ interface Flags {
   readonly dockerHost?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly state?: string;
   readonly logLevel: string;
   readonly rotateSecretsKey?: boolean;
 }
@@ -40,6 +44,7 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .command(type)
       .description(TYPES[type])
       .option('--join <word>', 'the word that `tagboat node enroll` prints; needed once')
+      .option('--join-file <file>', 'file with that word')
       .option('--controller <host:port>', "the controller's agent listener; kept with the identity after enrolment")
       .option('--enrol <host:port>', "the controller's enrolment listener")
       .option('--fingerprint <sha256:…>', "fingerprint of the controller's certificate authority")
@@ -49,7 +54,7 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--rotate-secrets-key', 'make a new key for secrets and end; an agent that runs takes it up, and the keys before it go on opening')
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
     if (type === 'docker') command.option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)');
-    if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one');
+    if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one').option('--state <namespace/name>', 'keep the directory in Secrets of that namespace, too, so that it outlives the pod');
     command.action((flags: Flags) => runCommand(io, async () => (flags.rotateSecretsKey === true ? rotate(flags, io) : serve(type, flags, io))));
   }
 }
@@ -65,32 +70,53 @@ async function rotate(flags: Flags, io: CliIo): Promise<number> {
 }
 
 async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> {
-  const join = flags.join === undefined ? undefined : decodeJoin(flags.join);
-  if (flags.join !== undefined && join === undefined) throw new TagboatError('UsageError', '--join is not what tagboat node enroll prints');
+  const word = flags.join ?? (flags.joinFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.joinFile), 'utf8').trim());
+  const join = word === undefined ? undefined : decodeJoin(word);
+  if (word !== undefined && join === undefined) throw new TagboatError('UsageError', `${flags.join === undefined ? flags.joinFile : '--join'} is not what tagboat node enroll prints`);
   const directory = resolve(io.directory, flags.directory);
-  const { rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
-  const controller = flags.controller ?? join?.controller ?? recallAddress(directory);
-  if (controller === undefined) throw new TagboatError('UsageError', 'the address of the controller is not known', { hint: 'Pass --join or --controller.' });
   const token = flags.token ?? (flags.tokenFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.tokenFile), 'utf8').trim()) ?? io.env['TAGBOAT_ENROL_TOKEN'] ?? join?.token;
-  const address = flags.enrol ?? join?.enrol;
-  const fingerprint = flags.fingerprint ?? join?.fingerprint;
-  const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
   const log = createLogger({ level: flags.logLevel, pretty: process.stderr.isTTY, secrets: token === undefined ? [] : [token] });
+  const { rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
+  const ending = untilSignal();
+  const over = new AbortController();
+  let keeping: Promise<void> | undefined;
   try {
-    await runAgent({ directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), log, onServing: () => rememberAddress(directory, controller) }, untilSignal());
+    const keeper = await keeperOf(flags, io, directory, log);
+    await keeper?.restore(ending);
+    if (ending.aborted) return 0;
+    keeping = keeper?.run(over.signal);
+    const controller = flags.controller ?? join?.controller ?? recallAddress(directory);
+    if (controller === undefined) throw new TagboatError('UsageError', 'the address of the controller is not known', { hint: 'Pass --join or --controller.' });
+    const address = flags.enrol ?? join?.enrol;
+    const fingerprint = flags.fingerprint ?? join?.fingerprint;
+    const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
+    await runAgent({ directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), log, onServing: () => rememberAddress(directory, controller) }, ending);
   } catch (error) {
     throw agentFailure(error);
+  } finally {
+    over.abort();
+    await keeping;
   }
   return 0;
 }
 
+/** In a cluster the directory goes with the pod; `--state` says where it is kept. */
+async function keeperOf(flags: Flags, io: CliIo, directory: string, log: Logger): Promise<StateKeeper | undefined> {
+  if (flags.state === undefined) return undefined;
+  const [, namespace, name] = /^([a-z0-9-]{1,63})\/([a-z0-9-]{1,52})$/.exec(flags.state) ?? [];
+  if (namespace === undefined || name === undefined) throw new TagboatError('UsageError', '--state is no NAMESPACE/NAME');
+  const { openStateKeeper } = await import('../../agents/kubernetes/state-keeper.ts');
+  return openStateKeeper({ ...clusterOptions(flags, io), namespace, name, directory, log });
+}
+
+function clusterOptions(flags: Flags, io: CliIo): { kubeconfig?: string; context?: string } {
+  const kubeconfig = flags.kubeconfig ?? io.env['KUBECONFIG'];
+  return { ...(kubeconfig !== undefined && { kubeconfig: resolve(io.directory, kubeconfig) }), ...(flags.context !== undefined && { context: flags.context }) };
+}
+
 async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: string): Promise<Engine> {
   if (type === 'simulated') return (await import('../../agents/simulated/engine.ts')).createSimulatedEngine({ stateFile: resolve(directory, 'simulated.json') });
-  if (type === 'kubernetes') {
-    const kubeconfig = flags.kubeconfig ?? io.env['KUBECONFIG'];
-    const options = { ...(kubeconfig !== undefined && { kubeconfig: resolve(io.directory, kubeconfig) }), ...(flags.context !== undefined && { context: flags.context }) };
-    return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(options);
-  }
+  if (type === 'kubernetes') return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(clusterOptions(flags, io));
   const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
   return (await import('../../agents/docker/engine.ts')).createDockerEngine(host === undefined ? {} : { host });
 }

@@ -182,6 +182,9 @@ test('enroll prints the line, and nothing but the line, on stdout', async () => 
   assert.match(err, /on the Docker host.*2026-01-01T00:15:00.000Z/);
   assert.match(controller.asked.join('\n'), /^enrol acme\/dock cli:\S+$/m);
   assert.is((JSON.parse((await run(['node', 'enroll', 'dock', '--team', 'acme', '--format', 'json'])).out) as { join: string }).join, 'join-word');
+  const cluster = await run(['node', 'enroll', 'cluster', '--team', 'acme']);
+  assert.is(cluster.out, 'kind: Namespace\n', 'for a cluster: the manifest, and nothing but the manifest');
+  assert.match(cluster.err, /kubectl apply -f -/);
   const unknown = await run(['node', 'enroll', 'nowhere', '--team', 'acme']);
   assert.is(unknown.code, 1);
   assert.match(unknown.err, /^NodeUnknown: /);

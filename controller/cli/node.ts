@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { chooseTeam, ControllerClient, formatOf, printable, processIo, runCommand, withClientFlags } from './client.ts';
 import type { CliIo } from './client.ts';
 
-const enrolmentShape = z.object({ token: z.string(), expiresAt: z.string(), join: z.string(), command: z.string() });
+const enrolmentShape = z.object({ token: z.string(), expiresAt: z.string(), join: z.string(), command: z.string(), manifest: z.string().nullish() });
 const nodesShape = z.array(z.object({ name: z.string(), type: z.string(), status: z.string() }).passthrough());
 
 interface Flags {
@@ -18,7 +18,7 @@ export function registerNode(program: Command, io: CliIo = processIo): void {
   const node = program.command('node').description('let nodes in and shut them out');
 
   withClientFlags(node.command('enroll'))
-    .description('print the one line that connects a node to the controller')
+    .description('print the one line (for a cluster: the one manifest) that connects a node to the controller')
     .argument('<name>', 'the name in its Node manifest')
     .option('--team <name>', 'the team; needed where there are several')
     .option('--format <format>', 'text or json', 'text')
@@ -43,9 +43,10 @@ async function enroll(name: string, flags: Flags, io: CliIo): Promise<number> {
     return 0;
   }
   const node = (await client.get(at, nodesShape)).find((one) => one.name === name);
-  const where = node?.type === 'kubernetes' ? 'where kubectl reaches the cluster' : 'on the Docker host';
-  io.err(`Paste this line ${where}. It works once, until ${enrolment.expiresAt}; it holds a secret.\n\n`);
-  io.out(`${printable(enrolment.command)}\n`);
+  const manifest = enrolment.manifest ?? null;
+  const use = manifest === null ? 'Paste this line on the Docker host.' : `Pipe this to \`kubectl apply -f -\`.`;
+  io.err(`${use} It works once, until ${enrolment.expiresAt}; it holds a secret.\n\n`);
+  io.out(manifest ?? `${printable(enrolment.command)}\n`);
   io.err(`\n\`tagboat status\` shows when ${name} is connected.${node?.status === 'connected' ? ` It is connected now; a new agent takes its place.` : ''}\n`);
   return 0;
 }

@@ -94,16 +94,21 @@ export async function expireConnections(connection: CommonQueryMethods): Promise
   return rows.map((row) => row.team);
 }
 
-/** Notes a single-use, expiring token for one node of a team (R4), by its hash; returns when it expires. Throws `NodeUnknown`. */
-export async function saveEnrolment(pool: DatabasePool, team: string, node: string, tokenHash: string, actor: string, ttlMs: number): Promise<Date> {
+export interface SavedEnrolment {
+  readonly expiresAt: Date;
+  readonly nodeType: DeclaredNode['type'];
+}
+
+/** Notes a single-use, expiring token for one node of a team (R4), by its hash. Throws `NodeUnknown`. */
+export async function saveEnrolment(pool: DatabasePool, team: string, node: string, tokenHash: string, actor: string, ttlMs: number): Promise<SavedEnrolment> {
   return pool.transaction(async (tx) => {
-    const known = await tx.exists(sql.type(nothing)`select 1 from node where team = ${team} and name = ${node} and declared`);
-    if (!known) throw new TagboatError('NodeUnknown', `Team ${team} has no node ${node} in its repository`);
+    const nodeType = await tx.maybeOneFirst(sql.type(z.object({ type: z.enum(['docker', 'kubernetes']) }))`select type from node where team = ${team} and name = ${node} and declared`);
+    if (nodeType === null) throw new TagboatError('NodeUnknown', `Team ${team} has no node ${node} in its repository`);
     const expiresAt = await tx.oneFirst(sql.type(z.object({ at: z.date() }))`
       insert into enrolment (team, node, token_hash, created_by, expires_at)
       values (${team}, ${node}, ${tokenHash}, ${actor}, now() + ${ttlMs} * interval '1 millisecond') returning expires_at as at`);
     await appendAudit(tx, { team, actor, action: 'node.enrolment-minted', object: `node/${node}`, result: 'accepted', detail: { expiresAt: expiresAt.toISOString() } });
-    return expiresAt;
+    return { expiresAt, nodeType };
   });
 }
 

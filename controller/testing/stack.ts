@@ -40,7 +40,8 @@ export interface HistoryRow {
 }
 
 export interface StackOptions {
-  readonly engine: Engine;
+  /** A function is asked when the controller is up, before the agent starts. */
+  readonly engine: Engine | ((stack: Stack) => Promise<Engine>);
   readonly node?: string;
   /** A cron expression; once a second unless told. */
   readonly poll?: string;
@@ -109,7 +110,8 @@ export class Stack {
     const stop = new AbortController();
     const { token } = await this.controller.nodes.mintEnrolment('acme', this.node, 'test');
     const enrolment = { address: `127.0.0.1:${this.controller.enrolPort}`, fingerprint: this.controller.fingerprint, token };
-    const done = runAgent({ directory: join(this.home, 'agent'), controller: `127.0.0.1:${this.proxy.port}`, enrolment, engine: this.#options.engine, version: '0.0.0-test', log: this.#log }, stop.signal);
+    const { engine } = this.#options;
+    const done = runAgent({ directory: join(this.home, 'agent'), controller: `127.0.0.1:${this.proxy.port}`, enrolment, engine: typeof engine === 'function' ? await engine(this) : engine, version: '0.0.0-test', log: this.#log }, stop.signal);
     done.catch((error: unknown) => this.#log.error({ err: error }, 'the agent ended'));
     this.#agent = { stop, done };
   }

@@ -31,6 +31,8 @@ export interface MintedEnrolment {
   readonly join: string;
   /** The one line to paste on the host. */
   readonly command: string;
+  /** YAML for `kubectl apply -f -`; null for a node that is no cluster. */
+  readonly manifest: string | null;
 }
 
 /** The only operations that HTTP offers; who implements it writes the audit rows (R26). */
