@@ -154,7 +154,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
   );
   undo.push(() => listener.close());
   for (const loop of loops.values()) running.push(loop.run(ending.signal));
-  running.push(runSweepLoop({ pool, log }, ending.signal));
+  running.push(runSweepLoop({ pool, log, retention: config.retention }, ending.signal));
 
   const nodes = nodeAdministration(config, pool, authority, listeners);
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { TagboatError } from '../errors.ts';
-import { chooseTeam, chooseTeams, columns, ControllerClient, formatOf, printable, processIo, runCommand, withClientFlags } from './client.ts';
+import { chooseTeam, chooseTeams, ControllerClient, formatOf, processIo, runCommand, withClientFlags } from './client.ts';
 import type { CliIo } from './client.ts';
+import { fittedColumns, painter, printable } from './table.ts';
 
 const pageShape = z.object({
   rows: z.array(z.object({ id: z.number(), at: z.string(), actor: z.string(), action: z.string(), object: z.string(), commit: z.string().nullable(), result: z.string(), hash: z.string() }).passthrough()),
@@ -18,6 +19,13 @@ interface Flags {
   readonly token?: string;
   readonly team?: string;
   readonly limit?: string;
+  readonly before?: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly object?: string;
+  readonly result?: string;
+  readonly since?: string;
+  readonly until?: string;
   readonly format?: string;
 }
 
@@ -26,6 +34,13 @@ export function registerAudit(program: Command, io: CliIo = processIo): void {
     .description('show the audit log, newest first')
     .option('--team <name>', 'the team; needed where there are several')
     .option('--limit <rows>', 'how many rows, 1 to 1000 (default 50)')
+    .option('--before <number>', 'only rows with a smaller number: the next page')
+    .option('--actor <text>', 'only rows whose actor holds this text: an address, agent:harbor, cli:')
+    .option('--action <text>', 'only such actions: deployment., token.created, access.refused')
+    .option('--object <text>', 'only such objects: deployment/shop')
+    .option('--result <text>', 'only such results')
+    .option('--since <time>', 'from this moment on: 2026-01-31, 2026-01-31T12:00:00Z, or 2h, 7d ago')
+    .option('--until <time>', 'up to this moment')
     .option('--format <format>', 'text (default) or json')
     .action((flags: Flags) => runCommand(io, () => list(flags, io)));
 
@@ -45,11 +60,24 @@ async function list(flags: Flags, io: CliIo): Promise<number> {
   if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > 1_000) throw new TagboatError('UsageError', '--limit must be a whole number from 1 to 1000');
   const client = await ControllerClient.find(flags, io);
   const team = await chooseTeam(client, flags.team);
-  const page = await client.get(`/teams/${encodeURIComponent(team)}/audit?limit=${limit}`, pageShape);
+  const { before, actor, action, object, result } = flags;
+  const asked = { limit, before, actor, action, object, result, from: momentOf(flags.since, '--since'), to: momentOf(flags.until, '--until') };
+  const query = new URLSearchParams(Object.entries(asked).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]])));
+  const page = await client.get(`/teams/${encodeURIComponent(team)}/audit?${query.toString()}`, pageShape);
   if (format === 'json') io.out(`${JSON.stringify(page, null, 2)}\n`);
-  else if (page.rows.length === 0) io.out('Nothing happened yet.\n');
-  else io.out(columns([['#', 'AT', 'ACTOR', 'ACTION', 'OBJECT', 'COMMIT', 'RESULT'], ...page.rows.map((row) => [String(row.id), row.at.slice(0, 19) + 'Z', row.actor, row.action, row.object, row.commit?.slice(0, 12) ?? '-', row.result])]));
+  else if (page.rows.length === 0) io.out(query.size > 1 ? 'No such rows.\n' : 'Nothing happened yet.\n');
+  else io.out(fittedColumns([['#', 'AT', 'ACTOR', 'ACTION', 'OBJECT', 'COMMIT', 'RESULT'], ...page.rows.map((row) => [String(row.id), row.at.slice(0, 19) + 'Z', row.actor, row.action, row.object, row.commit?.slice(0, 12) ?? '-', row.result])], io.terminal?.columns ?? Number.POSITIVE_INFINITY, painter(io.terminal?.colours ?? false)));
   return 0;
+}
+
+const AGO: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time as the controller reads it; `2h` and `7d` are so long ago. */
+function momentOf(text: string | undefined, flag: string): string | undefined {
+  const ago = /^([1-9]\d{0,5})([mhd])$/.exec(text ?? '');
+  if (ago !== null) return new Date(Date.now() - Number(ago[1]) * (AGO[ago[2] ?? ''] ?? 0)).toISOString();
+  if (text !== undefined && Number.isNaN(new Date(text).getTime())) throw new TagboatError('UsageError', `${flag} is no time`, { hint: 'Write it like 2026-01-31, 2026-01-31T12:00:00Z or 7d.' });
+  return text;
 }
 
 type Verdict = z.infer<typeof verdictShape>;

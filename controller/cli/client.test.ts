@@ -12,9 +12,10 @@ import { startWeb } from '../web/server.ts';
 import { OPERATOR_TOKEN, testController } from '../web/testing/controller.ts';
 import type { TestController } from '../web/testing/controller.ts';
 import { registerAudit } from './audit.ts';
-import { columns, ControllerClient, processIo } from './client.ts';
+import { ControllerClient, processIo } from './client.ts';
 import { registerNode } from './node.ts';
 import { registerStatus } from './status.ts';
+import { columns } from './table.ts';
 import { registerToken } from './token.ts';
 
 const test = suite('commands that ask the controller');

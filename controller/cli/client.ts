@@ -15,6 +15,8 @@ export interface CliIo {
   readonly directory: string;
   out(text: string): void;
   err(text: string): void;
+  /** Of standard output where it is a terminal; undefined where it is not. */
+  readonly terminal?: { readonly columns: number; readonly colours: boolean } | undefined;
   exit(code: number): void;
 }
 
@@ -24,6 +26,9 @@ export const processIo: CliIo = {
   directory: process.cwd(),
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  get terminal() {
+    return process.stdout.isTTY ? { columns: process.stdout.columns, colours: wantsColours(process.env) } : undefined;
+  },
   exit: (code) => {
     process.exitCode = code;
   },
@@ -38,8 +43,15 @@ export type Format = 'text' | 'json';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 const DEADLINE_MS = 15_000;
+/** Of a stream of lines. */
+const MAX_LINE = 1024 * 1024;
 /** An answer larger than this is not ours. */
 const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Colours are for terminals that have them, and for nobody who said NO_COLOR. */
+export function wantsColours(env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+}
 
 /** Adds `--url` and `--token`. */
 export function withClientFlags(command: Command): Command {
@@ -61,6 +73,7 @@ export async function runCommand(io: CliIo, body: () => Promise<number>): Promis
 function exitCodeOf(error: unknown): 1 | 2 | 3 {
   if (!(error instanceof TagboatError)) return 1;
   switch (error.code) {
+    case 'AgentUnreachable':
     case 'ControllerUnreachable':
     case 'DatabaseUnreachable':
     case 'Timeout':
@@ -104,6 +117,26 @@ export class ControllerClient {
     return this.#parse(await this.#ask('POST', path, body), shape);
   }
 
+  /** Lines of JSON as they come, until the answer or the signal ends. The first of them has a deadline, a stream has none. */
+  async *lines<T>(path: string, shape: z.ZodType<T, z.ZodTypeDef, unknown>, signal: AbortSignal): AsyncGenerator<T> {
+    const response = await this.#send('GET', path, 'application/x-ndjson', undefined, signal);
+    if (!response.ok) throw this.#failure(response.status, await boundedText(response).catch(() => ''));
+    const decoder = new TextDecoder();
+    let rest = '';
+    try {
+      for await (const part of response.body ?? []) {
+        const lines = (rest + decoder.decode(part as Uint8Array, { stream: true })).split('\n');
+        rest = lines.pop() ?? '';
+        if (rest.length > MAX_LINE) throw new Error('a line is too long');
+        for (const line of lines) yield this.#parse(parseJson(line), shape);
+      }
+    } catch (cause) {
+      if (signal.aborted) return;
+      if (cause instanceof TagboatError) throw cause;
+      throw this.#unreachable(cause);
+    }
+  }
+
   #parse<T>(body: unknown, shape: z.ZodType<T, z.ZodTypeDef, unknown>): T {
     const parsed = shape.safeParse(body);
     if (!parsed.success) throw new TagboatError('Internal', `${this.#url} answers, but not as this release of Tagboat expects`, { cause: parsed.error, hint: 'Use a command line of the same release as the controller.' });
@@ -111,30 +144,50 @@ export class ControllerClient {
   }
 
   async #ask(method: string, path: string, body?: unknown): Promise<unknown> {
-    let response: Response;
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const response = await this.#send(method, path, 'application/json', body, signal);
     let text: string;
     try {
-      response = await fetch(`${this.#url}/api/v1${path}`, {
+      text = await boundedText(response);
+    } catch (cause) {
+      throw this.#unreachable(cause);
+    }
+    if (!response.ok) throw this.#failure(response.status, text);
+    return text === '' ? undefined : parseJson(text);
+  }
+
+  async #send(method: string, path: string, accept: string, body: unknown, signal: AbortSignal): Promise<Response> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new DOMException('no answer', 'TimeoutError')), DEADLINE_MS);
+    try {
+      return await fetch(`${this.#url}/api/v1${path}`, {
         method,
         ...(body !== undefined && { body: JSON.stringify(body) }),
         redirect: 'error', // a token must not travel on to another host
-        headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }), 'x-tagboat-user': userName(), ...(this.#token !== undefined && this.#token !== '' && { authorization: `Bearer ${this.#token}` }) },
-        signal: AbortSignal.timeout(DEADLINE_MS),
+        headers: { accept, ...(body !== undefined && { 'content-type': 'application/json' }), 'x-tagboat-user': userName(), ...(this.#token !== undefined && this.#token !== '' && { authorization: `Bearer ${this.#token}` }) },
+        signal: AbortSignal.any([signal, late.signal]),
       });
-      text = await boundedText(response);
     } catch (cause) {
-      throw new TagboatError('ControllerUnreachable', `the controller at ${this.#url} cannot be reached (${reasonOf(cause)})`, { cause });
+      throw this.#unreachable(cause);
+    } finally {
+      clearTimeout(timer);
     }
-    if (response.ok) return text === '' ? undefined : parseJson(text);
+  }
+
+  #unreachable(cause: unknown): TagboatError {
+    return new TagboatError('ControllerUnreachable', `the controller at ${this.#url} cannot be reached (${reasonOf(cause)})`, { cause });
+  }
+
+  #failure(status: number, text: string): TagboatError {
     const told = errorShape.safeParse(parseJson(text));
-    const { code, message, hint } = told.success ? told.data.error : { code: '', message: `${this.#url} answers with status ${String(response.status)}`, hint: 'Check the address.' };
-    if (response.status === 401) throw new TagboatError('Unauthorized', message, { hint: 'Set TAGBOAT_TOKEN or pass --token; the operator\'s token is in the file operator.token of the controller\'s data directory.' });
-    if (response.status === 404) throw new TagboatError(code === 'NodeUnknown' ? 'NodeUnknown' : 'NotFound', message, { hint });
-    if (response.status === 403) throw new TagboatError('Forbidden', message, { hint });
-    if (response.status === 409) throw new TagboatError('Conflict', message, { hint });
-    if (response.status === 400) throw new TagboatError('UsageError', message, { hint });
-    if (response.status >= 500) throw new TagboatError('ControllerUnreachable', message, { hint });
-    throw new TagboatError('Internal', message, { hint });
+    const { code, message, hint } = told.success ? told.data.error : { code: '', message: `${this.#url} answers with status ${String(status)}`, hint: 'Check the address.' };
+    if (status === 401) return new TagboatError('Unauthorized', message, { hint: 'Set TAGBOAT_TOKEN or pass --token; the operator\'s token is in the file operator.token of the controller\'s data directory.' });
+    if (status === 403) return new TagboatError('Forbidden', message, { hint });
+    if (status === 404) return new TagboatError(code === 'NodeUnknown' ? 'NodeUnknown' : 'NotFound', message, { hint });
+    if (status === 409) return new TagboatError('Conflict', message, { hint });
+    if (status === 400) return new TagboatError('UsageError', message, { hint });
+    if (status >= 500) return new TagboatError('ControllerUnreachable', message, { hint });
+    return new TagboatError('Internal', message, { hint });
   }
 }
 
@@ -159,19 +212,6 @@ export function formatOf(text: string | undefined): Format {
   if (text === undefined || text === 'text') return 'text';
   if (text === 'json') return 'json';
   throw new TagboatError('UsageError', `the format ${text} is not known`, { hint: 'Use text or json.' });
-}
-
-/** Columns for a terminal; the last one is not padded. What comes from elsewhere cannot steer the terminal. */
-export function columns(rows: readonly (readonly string[])[]): string {
-  const safe = rows.map((row) => row.map(printable));
-  const widths = safe.reduce<number[]>((widest, row) => row.map((text, index) => Math.max(widest[index] ?? 0, text.length)), []);
-  return safe.map((row) => `${row.map((text, index) => (index === row.length - 1 ? text : text.padEnd(widths[index] ?? 0))).join('  ').trimEnd()}\n`).join('');
-}
-
-/** Without control characters: a commit author or a log line may hold escape sequences. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ');
 }
 
 async function boundedText(response: Response): Promise<string> {

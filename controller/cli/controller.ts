@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { createLogger } from '../log.ts';
-import { startController } from '../main.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
 import { aborted, exitSoon, untilSignal } from './until-signal.ts';
@@ -18,6 +17,8 @@ export function registerController(program: Command, io: CliIo = processIo): voi
         const config = loadConfig({ path: flags.config, env: io.env, directory: io.directory });
         const log = createLogger({ level: config.logLevel, pretty: process.stderr.isTTY });
         const signal = untilSignal();
+        // Loaded when it is needed: other commands start without it.
+        const { startController } = await import('../main.ts');
         const controller = await startController(config, log);
         try {
           await Promise.race([aborted(signal), controller.failed]);

@@ -12,7 +12,6 @@ import { TagboatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createLogger } from '../log.ts';
 import type { Controller } from '../main.ts';
-import { startController } from '../main.ts';
 import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
@@ -66,6 +65,7 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
     },
   });
   io.out('  database     starting the embedded PostgreSQL …\n');
+  const { startController } = await import('../main.ts'); // other commands start without it
   const controller = await startController(config, log);
   const stopAgent = new AbortController();
   let agent: Promise<void> = Promise.resolve();

@@ -10,7 +10,7 @@ import { checkWritten, manifestFiles } from '../compose/write.ts';
 import type { Written } from '../compose/write.ts';
 import { TagboatError } from '../errors.ts';
 import type { ManifestSet } from '../model/manifest.ts';
-import { printable } from './client.ts';
+import { printable } from './table.ts';
 import { loadManifests, runCommand } from './load-manifests.ts';
 
 interface ImportOptions {

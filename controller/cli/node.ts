@@ -1,8 +1,9 @@
 /** `tagboat node enroll` and `tagboat node revoke` (R4). */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { chooseTeam, ControllerClient, formatOf, printable, processIo, runCommand, withClientFlags } from './client.ts';
+import { chooseTeam, ControllerClient, formatOf, processIo, runCommand, withClientFlags } from './client.ts';
 import type { CliIo } from './client.ts';
+import { printable } from './table.ts';
 
 const enrolmentShape = z.object({ token: z.string(), expiresAt: z.string(), join: z.string(), command: z.string(), manifest: z.string().nullish() });
 const nodesShape = z.array(z.object({ name: z.string(), type: z.string(), status: z.string() }).passthrough());

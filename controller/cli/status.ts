@@ -1,8 +1,9 @@
 /** `tagboat status`: what is deployed, and what is not fine. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { chooseTeams, columns, ControllerClient, formatOf, printable, processIo, runCommand, withClientFlags } from './client.ts';
+import { chooseTeams, ControllerClient, formatOf, processIo, runCommand, withClientFlags } from './client.ts';
 import type { CliIo } from './client.ts';
+import { fittedColumns, painter, printable, wrap } from './table.ts';
 
 const deploymentShape = z.object({
   name: z.string(), version: z.string().nullable(), node: z.string().nullable(), prefix: z.string().nullable(), status: z.string(), sync: z.string(), health: z.string(), drifted: z.boolean(), reason: z.string(),
@@ -39,7 +40,7 @@ export function registerStatus(program: Command, io: CliIo = processIo): void {
           teams.push({ team, deployments });
         }
         if (format === 'json') io.out(`${JSON.stringify(teams.map(({ team, deployments }) => ({ ...team, deployments })), null, 2)}\n`);
-        else io.out(teams.length === 0 ? 'No teams.\n' : teams.map(asText).join('\n'));
+        else io.out(teams.length === 0 ? 'No teams.\n' : teams.map((team) => asText(team, io)).join('\n'));
         return teams.some(isBad) ? 1 : 0;
       }),
     );
@@ -52,18 +53,26 @@ function isBad({ team, deployments }: TeamStatus): boolean {
   );
 }
 
-function asText({ team, deployments }: TeamStatus): string {
-  const head = `${team.name}  at ${team.commit?.slice(0, 12) ?? 'no commit yet'}, polled ${team.polledAt ?? 'never'}\n`;
+function asText({ team, deployments }: TeamStatus, io: CliIo): string {
+  const width = io.terminal?.columns ?? Number.POSITIVE_INFINITY;
+  const paint = painter(io.terminal?.colours ?? false);
+  const head = `${printable(team.name)}  at ${team.commit?.slice(0, 12) ?? 'no commit yet'}, polled ${team.polledAt ?? 'never'}`;
   const table =
     deployments.length === 0
       ? 'No deployments.\n'
-      : columns([
-          ['DEPLOYMENT', 'VERSION', 'TARGET', 'STATUS', 'SYNC', 'HEALTH', 'REASON'],
-          ...deployments.map((one) => [one.name, one.version ?? '-', `${one.node ?? '?'}/${one.prefix ?? '?'}`, one.status, one.sync, `${one.health}${one.drifted ? ' (drifted)' : ''}`, one.reason]),
-        ]);
+      : fittedColumns(
+          [
+            ['DEPLOYMENT', 'VERSION', 'TARGET', 'STATUS', 'SYNC', 'HEALTH', 'REASON'],
+            ...deployments.map((one) => [one.name, one.version ?? '-', `${one.node ?? '?'}/${one.prefix ?? '?'}`, one.status, one.sync, `${one.health}${one.drifted ? ' (drifted)' : ''}`, one.reason]),
+          ],
+          width,
+          paint,
+        );
   const problems = team.problems.map((problem) => {
     const place = problem.file === '' ? '' : `${problem.file}${problem.line > 0 ? `:${String(problem.line)}:${String(problem.column)}` : ''}  `;
-    return `${printable(`${place}${problem.severity} ${problem.code}: ${problem.message}`)}\n    ${printable(problem.hint)}\n`;
+    const line = printable(`${place}${problem.severity} ${problem.code}: ${problem.message}`);
+    const hint = printable(problem.hint);
+    return width === Number.POSITIVE_INFINITY ? `${line}\n    ${hint}\n` : `${wrap(line, width, '')}${wrap(hint, width, '    ')}`;
   });
-  return `${head}${table}${problems.join('')}`;
+  return `${width === Number.POSITIVE_INFINITY ? `${head}\n` : wrap(head, width, '')}${table}${problems.join('')}`;
 }

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { TagboatError } from '../errors.ts';
-import { chooseTeam, columns, ControllerClient, formatOf, printable, processIo, runCommand, withClientFlags } from './client.ts';
+import { chooseTeam, ControllerClient, formatOf, processIo, runCommand, withClientFlags } from './client.ts';
 import type { CliIo } from './client.ts';
+import { columns, printable } from './table.ts';
 
 const tokenShape = z.object({
   id: z.string(), profile: z.string(), team: z.string().nullable(), role: z.string(), label: z.string(), createdBy: z.string(), createdAt: z.string(), expiresAt: z.string(),
@@ -35,14 +36,13 @@ export function registerToken(program: Command, io: CliIo = processIo): void {
     .option('--label <text>', 'what it is for', '')
     .option('--expires <duration>', 'how long it is good: 12h, 90d, at most 366d', '90d')
     .option('--format <format>', 'text or json', 'text')
-    .addHelpText('after', '\nThe token is the only thing on standard output, so that it can go straight into a file or a secret store.\n\nExamples:\n  tagboat token create --team acme --profile ann@example.org\n  tagboat token create --team acme --profile ci@example.org --label ci --expires 30d > ci.token')
+    .addHelpText('after', '\nThe token is the only thing on standard output, so that it can go straight into a file or a secret store.')
     .action((flags: Flags) => runCommand(io, () => create(flags, io)));
 
   withClientFlags(token.command('list'))
     .description('list access tokens, without what is secret of them')
     .option('--team <name>', 'those of a team, for its admins; your own otherwise (the operator\'s own are all)')
     .option('--format <format>', 'text or json', 'text')
-    .addHelpText('after', '\nExamples:\n  tagboat token list --team acme\n  tagboat token list --format json')
     .action((flags: Flags) => runCommand(io, () => list(flags, io)));
 
   withClientFlags(token.command('revoke'))
@@ -50,7 +50,6 @@ export function registerToken(program: Command, io: CliIo = processIo): void {
     .argument('<id>', 'as `tagboat token list` shows it')
     .option('--team <name>', 'its team, for an admin who ends a token of somebody else')
     .option('--format <format>', 'text or json', 'text')
-    .addHelpText('after', '\nExamples:\n  tagboat token revoke 3f9a1c02b7de --team acme')
     .action((id: string, flags: Flags) => runCommand(io, () => revoke(id, flags, io)));
 }
 

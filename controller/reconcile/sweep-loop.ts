@@ -8,28 +8,47 @@ import { overdue } from '../store/attempts.ts';
 import { finishAttempt } from '../store/finish-attempt.ts';
 import { expireConnections } from '../store/nodes.ts';
 import { notifyPlan } from '../store/notify.ts';
+import type { Retention } from '../store/retention.ts';
+import { forgetOld, RETENTION_BATCH } from '../store/retention.ts';
 import { Bell } from './bell.ts';
 
 const EVERY_MS = 2_000;
 /** After the deadline, before the attempt is given up: a result may be on its way, and agents restore after theirs. */
 const GRACE_MS = 60_000;
 
+/** Old rows are looked for this often, and again at once while there are more than a batch holds. */
+const FORGET_EVERY_MS = 10 * 60_000;
+
 export interface SweepOptions {
   readonly pool: DatabasePool;
   readonly log: Logger;
   readonly graceMs?: number;
+  readonly retention: Retention;
 }
 
 export async function runSweepLoop(options: SweepOptions, signal: AbortSignal): Promise<void> {
   const bell = new Bell();
+  let forgetAt = performance.now();
   while (!signal.aborted) {
     try {
       await sweepOnce(options);
+      if (performance.now() >= forgetAt) {
+        forgetAt = performance.now() + FORGET_EVERY_MS;
+        if (await forgetOnce(options)) forgetAt = 0;
+      }
     } catch (error) {
       options.log.warn({ err: error }, 'the sweep did not finish; it runs again');
     }
     await bell.wait(EVERY_MS, signal);
   }
+}
+
+/** True when there is more to forget. */
+async function forgetOnce({ pool, log, retention }: SweepOptions): Promise<boolean> {
+  const counts = await forgetOld(pool, retention);
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (total > 0) log.info({ ...counts }, 'old rows were forgotten, as the configuration says (retention)');
+  return Object.values(counts).some((count) => count >= RETENTION_BATCH);
 }
 
 /** One pass: connections whose replica died, attempts that nobody reported. */

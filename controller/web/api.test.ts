@@ -165,7 +165,20 @@ test('the audit log is paged without gaps, and proved', async () => {
   assert.equal(pick((await controller.json('/api/v1/teams/acme/audit/verification')) as Row, 'checked', 'ok', 'firstBroken'), { checked: 7, ok: true, firstBroken: null });
 });
 
-for (const query of ['limit=0', 'limit=1001', 'limit=x', 'limit=-1', 'before=0', 'before=1.5', 'before=', 'limit=1&limit=2']) {
+test('the audit log is filtered by who, what, where and when', async () => {
+  const ids = async (query: string): Promise<number[]> => ((await controller.json(`/api/v1/teams/acme/audit?${query}`)) as { rows: Row[] }).rows.map((row) => Number(row['id']));
+  assert.equal(await ids('object=SHOP-3'), [3]);
+  assert.equal(await ids('actor=ann@&action=deploy&result=planned&limit=2'), [7, 6]);
+  assert.equal(await ids('actor=ann@&limit=2&before=6'), [5, 4]);
+  assert.equal(await ids('actor=bob'), []);
+  assert.equal(await ids('object=shop%25'), [], 'a % is a % and no pattern');
+  assert.equal((await ids('from=2020-01-01')).length, 7);
+  assert.equal(await ids('from=2020-01-01&to=2020-01-02T00:00:00Z'), []);
+  const own = (await controller.json('/api/v1/audit')) as { rows: Row[] };
+  assert.ok(own.rows.every((row) => row['team'] === ''));
+});
+
+for (const query of ['from=yesterday', 'to=2026-13-01', 'actor=a&actor=b', 'actor=%00', `object=${'x'.repeat(301)}`, 'limit=0', 'limit=1001', 'limit=x', 'limit=-1', 'before=0', 'before=1.5', 'before=', 'limit=1&limit=2']) {
   test(`bad paging is refused: ${query}`, async () => {
     const response = await controller.fetch(`/api/v1/teams/acme/audit?${query}`);
     assert.is(response.status, 400);

@@ -1,4 +1,5 @@
 /** JSON under /api/v1 (SPEC §5). Shapes are the views' own; fields are only ever added. */
+import type { AuditRow } from '../store/audit.ts';
 import { listAudit } from '../store/audit.ts';
 import { verifyAudit } from '../store/audit-verify.ts';
 import { listDeployments } from '../store/views/deployments.ts';
@@ -61,12 +62,21 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   api.get('/teams/:team/events', 'user', (request, response) => sendTeamEvents(context, request, response));
 
   api.get('/teams/:team/audit', 'user', async (request, response) => {
-    const query = auditQuery(request);
-    const { limit } = query;
+    const filter = auditQuery(request);
     const team = await teamOf(context, request, response);
-    const rows = await listAudit(pool, team.name, { ...query, limit: limit + 1 });
-    response.json({ rows: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.id ?? null) : null });
+    response.json(await auditAnswer(team.name, filter));
   });
+
+  // The controller's own chain: its starts, and sign-ins and refusals that belong to no team.
+  api.get('/audit', 'operator', async (request, response) => {
+    response.json(await auditAnswer('', auditQuery(request)));
+  });
+
+  const auditAnswer = async (team: string, filter: ReturnType<typeof auditQuery>): Promise<{ readonly rows: readonly AuditRow[]; readonly next: number | null }> => {
+    const { limit } = filter;
+    const rows = await listAudit(pool, team, { ...filter, limit: limit === 1_000 ? limit : limit + 1 });
+    return { rows: rows.slice(0, limit), next: rows.length > limit || (limit === 1_000 && rows.length === limit) ? (rows[limit - 1]?.id ?? null) : null };
+  };
 
   api.get('/teams/:team/audit/verification', 'user', async (request, response) => {
     const team = await teamOf(context, request, response);

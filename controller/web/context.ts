@@ -95,7 +95,7 @@ export function positive(request: Request, name: string, maximum: number): numbe
 /** A word of the query, '' when it is not there; `UsageError` when it is there twice or longer than a name can be. */
 export function word(request: Request, name: string): string {
   const text: unknown = request.query[name] ?? '';
-  if (typeof text !== 'string' || text.length > 200) throw new TagboatError('UsageError', `${name} must be given once, with at most 200 characters`, { hint: `Leave ${name} out, or correct it.` });
+  if (typeof text !== 'string' || text.length > 200 || text.includes('\0')) throw new TagboatError('UsageError', `${name} must be given once, with at most 200 characters`, { hint: `Leave ${name} out, or correct it.` });
   return text.trim();
 }
 

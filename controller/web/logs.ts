@@ -25,7 +25,7 @@ const SHAPES = {
     line: (line) => eventText('line', line),
     end: (reason) => eventText('end', { reason }),
   },
-  'application/x-ndjson': { type: 'application/x-ndjson', line: (line) => `${JSON.stringify(line)}\n`, end: () => '' },
+  'application/x-ndjson': { type: 'application/x-ndjson', line: (line) => `${JSON.stringify(line)}\n`, end: (reason) => (reason === '' ? '' : `${JSON.stringify({ reason })}\n`) },
   'text/plain': { type: 'text/plain', line: (line) => `${line.text}\n`, end: (reason) => (reason === '' ? '' : `[${reason}]\n`) },
 } as const satisfies Record<string, Shape>;
 
@@ -83,7 +83,7 @@ export function containerOf({ name, prefix, containers }: DeploymentView, asked:
   if (asked === undefined || asked === '') {
     const [only, ...more] = names;
     if (only === undefined) throw new TagboatError('NotFound', `deployment ${name} has no containers that are known`);
-    if (more.length > 0) throw new TagboatError('UsageError', `deployment ${name} has several containers: ${listed}`, { hint: 'Name one with container=.' });
+    if (more.length > 0) throw new TagboatError('UsageError', `deployment ${name} has several containers: ${listed}`, { hint: 'Name one with container= (--container on the command line).' });
     return only;
   }
   const called = typeof asked === 'string' ? [asked, `${prefix ?? ''}-${asked}`] : [];
