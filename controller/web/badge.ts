@@ -8,7 +8,7 @@ const TONES = { good: '#14683c', busy: '#7a4f00', bad: '#a3271a', dull: '#4b5b64
 type Tone = keyof typeof TONES;
 
 /** About the width of a letter at 11 px; `textLength` makes the text fit whatever the font. */
-const LETTER = 6.4;
+const LETTER = 6.1;
 const LONGEST = 60;
 
 export function deploymentBadge(deployment: DeploymentView): Html {

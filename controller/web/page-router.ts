@@ -5,7 +5,7 @@ import { countDeployments, listDeployments } from '../store/views/deployments.ts
 import { loadAttempt, loadHistory } from '../store/views/history.ts';
 import { listNodeAttempts, listNodeAudit } from '../store/views/node-past.ts';
 import { listNodes } from '../store/views/nodes.ts';
-import { listProducts, listVersionUses } from '../store/views/products.ts';
+import { countProductUses, listProducts, listVersionUses } from '../store/views/products.ts';
 import { listTeams } from '../store/views/teams.ts';
 import { callerOf } from './access.ts';
 import type { AccessOptions } from './access.ts';
@@ -76,8 +76,8 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
 
   pages.get('/teams/:team/products', 'user', async (request, response) => {
     const { name: team } = await teamOf(context, request, response);
-    const [products, deployments] = await Promise.all([listProducts(pool, team), listDeployments(pool, team, { containers: false })]);
-    await sendTeamPage(context, request, response, team, { section: 'products', crumbs: [{ text: 'Products', href: href('teams', team, 'products') }], body: productsPage(team, products, deployments) });
+    const [products, uses] = await Promise.all([listProducts(pool, team), countProductUses(pool, team)]);
+    await sendTeamPage(context, request, response, team, { section: 'products', crumbs: [{ text: 'Products', href: href('teams', team, 'products') }], body: productsPage(team, products, uses) });
   });
 
   pages.get('/teams/:team/products/:name', 'user', async (request, response) => {

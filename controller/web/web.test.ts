@@ -144,7 +144,7 @@ test('the overview counts what needs a look, and its filter is an address', asyn
   const all = await closed.text('/teams/acme');
   assert.match(all, '6 of 6 deployments need a look');
   const rows = async (query: string): Promise<string[]> => [...(await closed.text(`/teams/acme?${query}`)).matchAll(/<tr role="row" id="d-([^"]+)"/g)].map(([, name]) => name ?? '');
-  assert.equal(await rows(''), ['docs', 'old-shop', 'shop-edge', 'shop-preview', 'shop-production', 'shop-staging']);
+  assert.equal(await rows(''), ['shop-staging', 'docs', 'old-shop', 'shop-production', 'shop-edge', 'shop-preview'], 'the worst first');
   assert.equal(await rows('show=failed'), ['shop-staging']);
   assert.equal(await rows('show=blocked'), ['docs']);
   assert.equal(await rows('show=waiting'), ['shop-edge']);

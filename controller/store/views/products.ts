@@ -54,6 +54,15 @@ export async function listVersionUses(connection: Queryable, team: string, produ
     order by r.version_kind, r.version, r.node, r.prefix, (t.live_record_id = r.id) desc nulls last, r.id desc limit 5000`);
 }
 
+/** By product: how many deployments there are, and the versions that serve. */
+export async function countProductUses(connection: Queryable, team: string): Promise<ReadonlyMap<string, { readonly deployments: number; readonly serves: readonly string[] }>> {
+  const rows = await connection.any(sql.type(z.object({ product: z.string(), deployments: z.number(), serves: z.array(z.string()) }))`
+    select d.product, count(distinct d.name)::int as deployments, coalesce(array_agg(distinct live.version) filter (where live.version is not null), '{}') as serves
+    from deployment d left join target t on t.team = d.team and t.deployment = d.name left join record live on live.id = t.live_record_id and live.team = d.team
+    where d.team = ${team} and d.product is not null and (d.declared or t.node is not null) group by 1`);
+  return new Map(rows.map((row) => [row.product, row]));
+}
+
 /** A total order, for people: rolling first by name, then incremental by number, descending. */
 function compareVersions(a: VersionView, b: VersionView): number {
   if (a.kind !== b.kind) return a.kind === 'rolling' ? -1 : 1;

@@ -51,6 +51,12 @@ export function readFilter(request: Request): DeploymentFilter {
   };
 }
 
+/** The worst first: what failed before what only waits; among equals the order stays. */
+export function byUrgency(deployments: readonly DeploymentView[]): readonly DeploymentView[] {
+  const rank = (deployment: DeploymentView): number => GROUPS.findIndex((group) => group.test(deployment));
+  return deployments.map((deployment) => ({ deployment, rank: rank(deployment) })).sort((a, b) => a.rank - b.rank).map(({ deployment }) => deployment);
+}
+
 export function needsLook(deployment: DeploymentView): boolean {
   return !fine(deployment);
 }

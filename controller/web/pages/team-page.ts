@@ -5,7 +5,7 @@ import type { TeamView } from '../../store/views/teams.ts';
 import { href, html } from '../html.ts';
 import type { Html } from '../html.ts';
 import { commit, mark, nodeLink, plural, time } from '../parts.ts';
-import { applyFilter, filterHref, GROUPS, needsLook, NO_FILTER, PAGE_SIZE } from './deployment-filter.ts';
+import { applyFilter, byUrgency, filterHref, GROUPS, needsLook, NO_FILTER, PAGE_SIZE } from './deployment-filter.ts';
 import type { DeploymentFilter } from './deployment-filter.ts';
 import { filterForm } from './filter-form.ts';
 import { deploymentMatrix } from './deployment-matrix.ts';
@@ -56,7 +56,7 @@ ${found.length === 0 ? html`<p class="card empty">No deployment is like that. <a
 }
 
 function list(team: string, found: readonly DeploymentView[], filter: DeploymentFilter, now: Date): Html {
-  const ordered = [...found.filter(needsLook), ...found.filter((deployment) => !needsLook(deployment))];
+  const ordered = byUrgency(found);
   const pages = Math.ceil(ordered.length / PAGE_SIZE);
   const page = Math.min(filter.page, pages);
   const shown = ordered.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);

@@ -11,7 +11,7 @@ p.quiet, .below { font-size: .8125rem; }
 .why + .why { margin-top: .25rem; }
 .wrap, .message { overflow-wrap: anywhere; }
 .message { white-space: pre-line; }
-.empty { color: var(--quiet); padding: .8rem 1rem; margin: 0; }
+.empty { color: var(--quiet); margin: 0; }
 .count { font-weight: 400; color: var(--quiet); margin-left: .2rem; }
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: .25rem 2rem; flex-wrap: wrap; }
 .head > div { min-width: 0; }
@@ -117,7 +117,7 @@ pre { background: #0c1a21; color: #dbe7ec; border-radius: 8px; padding: .7rem .9
 .log { max-height: 70vh; min-height: 12rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .pager { display: flex; gap: 1.5rem; margin: 1rem 0; }
 @media (min-width: 56.01rem) {
-  tbody th { min-width: 7rem; }
+  tbody th { min-width: 4.5rem; }
   table[data-columns] { table-layout: fixed; }
   table[data-columns="deployments"] :is(th:nth-child(1), th:nth-child(2)) { width: 19%; }
   table[data-columns="deployments"] th:nth-child(3) { width: 14%; }
@@ -135,7 +135,9 @@ pre { background: #0c1a21; color: #dbe7ec; border-radius: 8px; padding: .7rem .9
   :not(.matrix) > tbody > tr > td { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: 0 .5rem; }
   td[data-label]::before { content: attr(data-label); color: var(--quiet); font-size: .75rem; padding-top: .1rem; }
   .filters label { flex: 1 1 8rem; }
-  .brand { font-size: 0; }
+  .brand { font-size: 0; gap: 0; }
+  .bar nav[aria-label="Breadcrumb"] { order: 5; flex: 1 0 100%; }
+  .bar nav ol, .bar nav li { display: inline; }
   .attempt { grid-template-columns: minmax(0, 1fr) auto; }
   .attempt-bar { grid-column: 1 / -1; order: 1; } .attempt-what { order: 2; } .attempt-took { order: 3; } .attempt-name { grid-column: 1 / -1; }
   .filters input, .filters select { max-width: none; }
