@@ -6,6 +6,7 @@ import type { ContainerConfig, TargetImage, TargetSpec } from '../../schemas/gen
 import { LABEL, finalName } from './labels.ts';
 import { imageKey, type ReadyImage, type WantedImage } from './images.ts';
 import { milliseconds } from '../core/duration.ts';
+import type { AccessOf } from '../core/registry-access.ts';
 import { clearSecrets } from './clear-secrets.ts';
 import type { ContainerPlan } from './runtime.ts';
 
@@ -40,10 +41,10 @@ export function deployedImages(spec: TargetSpec): TargetImage[] {
 }
 
 /** Every image that has to be on the node: the containers' and their helpers'. */
-export function wantedImages(spec: TargetSpec, knownDigest: (reference: string) => string | undefined): WantedImage[] {
+export function wantedImages(spec: TargetSpec, accessOf: AccessOf, knownDigest: (reference: string) => string | undefined): WantedImage[] {
   return deployedImages(spec).flatMap((image) => [
-    { reference: image.image, pinned: image.digest ?? knownDigest(image.image) },
-    ...helperImages(image.config).map((reference) => ({ reference, pinned: knownDigest(reference) })),
+    { reference: image.image, pinned: image.digest ?? knownDigest(image.image), ...(image.registry !== undefined && { access: accessOf(image.image, image.registry) }) },
+    ...helperImages(image.config).map((reference) => ({ reference, pinned: knownDigest(reference), access: accessOf(reference, undefined) })),
   ]);
 }
 

@@ -10,6 +10,8 @@
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptContext, AttemptEnd, TargetMemory } from '../core/engine.ts';
 import { look } from './calls.ts';
+import { openRegistries } from '../core/registry-access.ts';
+import { unmetRules } from './image-rules.ts';
 import { openSecrets } from './clear-secrets.ts';
 import { containerNameOf, deployedImages, wantedContainers, wantedImages, type WantedContainer } from './container-spec.ts';
 import { milliseconds } from '../core/duration.ts';
@@ -69,15 +71,17 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
   safePoint(context);
   const known = digestsOfAttempt(inventory, context.attemptId);
   const knownDigest = (reference: string): string | undefined => known.get(reference);
+  const accessOf = await openRegistries(spec.registries, context.secrets);
   const opened = await openSecrets(deployedImages(spec), context.secrets);
   const pullLimit = AbortSignal.timeout(milliseconds(spec.timeouts.pull, '10m'));
-  const ready = await prepareImages(runtime, wantedImages(spec, knownDigest), (step, text) => context.progress(step, text), AbortSignal.any([context.cancel, context.deadline, pullLimit])).catch((error: unknown) => {
+  const ready = await prepareImages(runtime, wantedImages(spec, accessOf, knownDigest), (step, text) => context.progress(step, text), AbortSignal.any([context.cancel, context.deadline, pullLimit])).catch((error: unknown) => {
     safePoint(context);
     if (pullLimit.aborted) throw new AttemptFailure('ImagePullFailed', `the images were not pulled within ${spec.timeouts.pull}; nothing was touched`, { cause: error });
     throw error;
   });
   const wanted = wantedContainers(spec, context.attemptId, ready, opened, knownDigest);
   refuseTakenNames(wanted, inventory);
+  refuseUnmetRules(wanted);
   safePoint(context);
 
   await ensureGround(runtime, spec, wanted, context);
@@ -109,6 +113,12 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
 function inventoryOf(inventory: Inventory, wanted: readonly WantedContainer[]): Inventory {
   const names = new Set(wanted.map((one) => one.name));
   return { ...inventory, finals: new Map([...inventory.finals].filter(([name]) => names.has(name))) };
+}
+
+/** Labels of an image may demand variables: better said now than by a container that crashes. */
+function refuseUnmetRules(wanted: readonly WantedContainer[]): void {
+  const unmet = wanted.flatMap((one) => unmetRules(one.ready.demands, one.image.config, one.plan.secrets).map((text) => `${one.image.name}: ${text}`));
+  if (unmet.length > 0) throw new AttemptFailure('EnvironmentIncomplete', `an image's own rules (labels org.dyrectorio.env.*) are not met: ${unmet.join('; ')}; nothing was touched`);
 }
 
 function refuseTakenNames(wanted: readonly WantedContainer[], inventory: Inventory): void {

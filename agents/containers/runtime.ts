@@ -61,6 +61,16 @@ export interface LocalImage {
   readonly id: string;
   /** `repository@sha256:…` */
   readonly repoDigests: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Names of the variables that it sets by itself. */
+  readonly variables: readonly string[];
+}
+
+/** For the registry at `host`, and for no other (R1). */
+export interface RegistryCredentials {
+  readonly host: string;
+  readonly username: string;
+  readonly password: string;
 }
 
 export interface NetworkAttachment {
@@ -110,10 +120,10 @@ export interface ContainerRuntime {
   readonly simulated: boolean;
   version(signal: AbortSignal): Promise<string>;
   /** The digest that the registry has for the reference now. */
-  resolve(reference: string, signal: AbortSignal): Promise<string>;
+  resolve(reference: string, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<string>;
   localImage(reference: string, signal: AbortSignal): Promise<LocalImage | undefined>;
-  /** Pulls `repository@digest` and gives it the tag, as a pull by tag would. */
-  pull(repository: string, digest: string, tag: string | undefined, signal: AbortSignal): Promise<void>;
+  /** Pulls `repository@digest` and gives it the tag, as a pull by tag would; without a digest it is one. */
+  pull(repository: string, digest: string | undefined, tag: string | undefined, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<void>;
   /** Every container of the node, whoever owns it; the agent's own is left out. */
   list(signal: AbortSignal): Promise<readonly ContainerSummary[]>;
   inspect(id: string, signal: AbortSignal): Promise<ContainerDetails | undefined>;

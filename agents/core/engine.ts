@@ -67,6 +67,7 @@ export type FailureCode =
   | 'RegistryUnreachable'
   | 'RegistryRateLimited'
   | 'SecretUnopenable'
+  | 'EnvironmentIncomplete'
   | 'ContainerCreateFailed'
   | 'ContainerStartFailed'
   | 'ContainerExited'

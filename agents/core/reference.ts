@@ -20,3 +20,11 @@ export function parseReference(text: string): Reference {
 export function familiar(repository: string): string {
   return repository.replace(/^(index\.)?docker\.io\//, '').replace(/^library\/(?=[^/]+$)/, '');
 }
+
+/** Host and port of the registry that the reference leads to; Docker Hub is `docker.io`. */
+export function hostOf(reference: string): string {
+  const slash = reference.indexOf('/');
+  const first = slash < 0 ? '' : reference.slice(0, slash);
+  const isHost = first === 'localhost' || first.includes('.') || first.includes(':') || first !== first.toLowerCase();
+  return !isHost || first === 'index.docker.io' ? 'docker.io' : first;
+}

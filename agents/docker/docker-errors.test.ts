@@ -13,7 +13,7 @@ const REGISTRY: readonly (readonly [text: string, code: string])[] = [
   ['Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused', 'RegistryUnreachable'],
   ['Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io on 10.0.0.1:53: no such host', 'RegistryUnreachable'],
   ['Get "https://r/v2/": x509: certificate signed by unknown authority', 'RegistryUnreachable'],
-  ['toomanyrequests: You have reached your pull rate limit', 'RegistryUnreachable'],
+  ['toomanyrequests: You have reached your pull rate limit', 'RegistryRateLimited'],
   ['write /var/lib/docker/tmp/x: no space left on device', 'ImagePullFailed'],
 ];
 

@@ -31,7 +31,7 @@ export function registryCode(text: string): FailureCode {
   if (/manifest unknown|not found|name unknown|repository does not exist|no such image|no match for platform|invalid reference/i.test(text)) {
     return /no such host/i.test(text) ? 'RegistryUnreachable' : 'ImageUnknown';
   }
-  if (/toomanyrequests|too many requests|rate limit/i.test(text)) return 'RegistryUnreachable';
+  if (/toomanyrequests|too many requests|rate limit/i.test(text)) return 'RegistryRateLimited';
   if (/unauthorized|authentication required|denied|no basic auth|forbidden/i.test(text)) return 'RegistryUnauthorized';
   if (/no such host|connection refused|i\/o timeout|timeout|TLS handshake|x509|EOF|network is unreachable|no route to host|connection reset|Service Unavailable|Bad Gateway|Internal Server Error|server gave HTTP response/i.test(text)) {
     return 'RegistryUnreachable';
@@ -45,6 +45,8 @@ function registryAdvice(code: FailureCode): string {
       return 'The registry does not have it: look at the name and the tag; nothing was touched';
     case 'RegistryUnauthorized':
       return 'The registry refuses this node (or does not have the image): give the Registry credentials; nothing was touched';
+    case 'RegistryRateLimited':
+      return 'The registry takes no more requests from this node for now: it is asked again, or give the Registry credentials; nothing was touched';
     case 'RegistryUnreachable':
       return 'The registry does not answer this node: look at its address, network and certificate; nothing was touched';
     default:

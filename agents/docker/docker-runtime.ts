@@ -19,6 +19,7 @@ import {
   type LocalImage,
   type NetworkProbe,
   type ProbeResult,
+  type RegistryCredentials,
   type RuntimeEvent,
 } from '../containers/runtime.ts';
 import { containerOptions } from './container-options.ts';
@@ -62,10 +63,10 @@ export class DockerRuntime implements ContainerRuntime {
     return `Docker ${version.Version}`;
   }
 
-  async resolve(reference: string, signal: AbortSignal): Promise<string> {
+  async resolve(reference: string, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<string> {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(RESOLVE_MS)]);
     try {
-      const info = await abortable(this.#docker.getImage(reference).distribution(), limit);
+      const info = await abortable(this.#docker.getImage(reference).distribution(authOf(credentials)), limit);
       return info.Descriptor.digest;
     } catch (error) {
       if (limit.aborted && !signal.aborted) {
@@ -78,20 +79,21 @@ export class DockerRuntime implements ContainerRuntime {
   async localImage(reference: string, signal: AbortSignal): Promise<LocalImage | undefined> {
     try {
       const info = await abortable(this.#docker.getImage(reference).inspect(), signal);
-      return { id: info.Id, repoDigests: info.RepoDigests ?? [] };
+      const { Labels: labels, Env: env } = info.Config as { Labels?: Record<string, string> | null; Env?: string[] | null };
+      return { id: info.Id, repoDigests: info.RepoDigests ?? [], labels: labels ?? {}, variables: (env ?? []).map((entry) => entry.split('=', 1)[0] ?? '') };
     } catch (error) {
       if (isStatus(error, 404)) return undefined;
       throw engineError(error, `looking for the image ${reference}`);
     }
   }
 
-  async pull(repository: string, digest: string, tag: string | undefined, signal: AbortSignal): Promise<void> {
-    const source = `${repository}@${digest}`;
+  async pull(repository: string, digest: string | undefined, tag: string | undefined, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<void> {
+    const source = digest === undefined ? `${repository}:${tag ?? 'latest'}` : `${repository}@${digest}`;
     try {
-      const stream = (await this.#docker.createImage({ fromImage: repository, tag: digest, abortSignal: signal })) as Readable;
+      const stream = (await this.#docker.createImage({ ...authOf(credentials), fromImage: repository, tag: digest ?? tag ?? 'latest', abortSignal: signal })) as Readable;
       const failure = await lastError(stream, signal);
       if (failure !== undefined) throw new RuntimeError(registryCode(failure), `pulling ${source}: ${failure}; nothing was touched`);
-      if (tag !== undefined) await this.#docker.getImage(source).tag({ repo: repository, tag, abortSignal: signal });
+      if (tag !== undefined && digest !== undefined) await this.#docker.getImage(source).tag({ repo: repository, tag, abortSignal: signal });
     } catch (error) {
       throw error instanceof RuntimeError ? error : registryError(error, source);
     }
@@ -292,6 +294,13 @@ export class DockerRuntime implements ContainerRuntime {
       if (!signal.aborted) throw engineError(error, 'watching for events', 'EngineUnreachable');
     }
   }
+}
+
+/** Goes to the engine alone, in a header, which uses it for the registry of this one image. */
+function authOf(credentials: RegistryCredentials | undefined): { authconfig?: { username: string; password: string; serveraddress: string } } {
+  if (credentials === undefined) return {};
+  const { host, username, password } = credentials;
+  return { authconfig: { username, password, serveraddress: host === 'docker.io' ? 'https://index.docker.io/v1/' : host } };
 }
 
 async function* once(buffer: Buffer): AsyncIterable<Buffer> {

@@ -45,7 +45,7 @@ test('tags and faults end attempts with their code, and the old one stays', asyn
 
 test('what the agent cannot do is refused before anything happens', async () => {
   const engine = createSimulatedEngine({ delays });
-  for (const config of [{ replicas: 2 }, { expose: 'http' as const }, { secrets: { A: { sealed: { harbor: 'x' } } } }, { kubernetes: {} }]) {
+  for (const config of [{ replicas: 2 }, { expose: 'http' as const }, { kubernetes: {} }]) {
     assert.is(codeOf(await engine.deploy(specOf('p', { web: { image: 'web:1', config } }), undefined, contextOf(1))), 'Unsupported restored', JSON.stringify(config));
   }
   assert.equal(await engine.observe('acme', new Map(), signal), []);

@@ -75,13 +75,14 @@ export class SimulatedRuntime implements ContainerRuntime {
   async localImage(reference: string): Promise<LocalImage | undefined> {
     const digest = this.#state.images[reference];
     const { repository } = parseReference(reference);
-    return digest === undefined ? undefined : { id: digest, repoDigests: [`${repository}@${digest}`] };
+    return digest === undefined ? undefined : { id: digest, repoDigests: [`${repository}@${digest}`], labels: {}, variables: [] };
   }
 
-  async pull(repository: string, digest: string, tag: string | undefined, signal: AbortSignal): Promise<void> {
+  async pull(repository: string, known: string | undefined, tag: string | undefined, _credentials: unknown, signal: AbortSignal): Promise<void> {
     this.#faults.check('pull', `${repository}:${tag ?? ''}`);
     await pause(this.#delays.pull, signal);
     if (signal.aborted) throw new RuntimeError('ImagePullFailed', `pulling ${repository} was stopped`);
+    const digest = known ?? this.#digestOf(`${repository}:${tag ?? 'latest'}`);
     this.#state.images[`${repository}@${digest}`] = digest;
     if (tag !== undefined) this.#state.images[`${repository}:${tag}`] = digest;
     saveState(this.#file, this.#state);

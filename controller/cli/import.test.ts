@@ -131,7 +131,7 @@ if (world !== undefined) {
     assert.ok(deployment !== undefined && version !== undefined);
     const resolved = resolveImages({ version, versionBundles: [], deployment, deploymentBundles: [] });
     const desired = desiredDeployment({
-      team: world.team, deployment, deploymentBundles: [], resolved, blob: '',
+      team: world.team, deployment, deploymentBundles: [], resolved, registries: set.byKind.Registry, blob: '',
       version: { kind: 'rolling', name: 'main', commit: '0'.repeat(40), frozen: false, content: { commit: '0'.repeat(40), tagObject: null, images: resolved.images, files: {} } },
     });
     const prefix = world.prefix('compose');

@@ -6,6 +6,7 @@ import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
+import { checkRegistries } from '../model/registry.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { checkProducts, checkShortForms, checkVersion } from './check-version.ts';
 import { checkSealed } from './check-sealed.ts';
@@ -54,7 +55,7 @@ export function checkReferences(set: ManifestSet, options: CheckOptions = {}): P
 /** Problems of one Deployment manifest by itself and with what it names. */
 function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, options: CheckOptions = {}): Problem[] {
   const { spec } = deployment;
-  const { Product, Node, ConfigBundle, Deployment, Version } = set.byKind;
+  const { Product, Node, ConfigBundle, Deployment, Version, Registry } = set.byKind;
   const bundles = spec.bundles ?? [];
   const product = Product.get(spec.product);
   const node = Node.get(spec.node);
@@ -74,7 +75,9 @@ function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, o
     deployment,
     deploymentBundles: named(bundles, ConfigBundle),
   });
-  const ofContent = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients: knownRecipients(node, options.recipients), resolved })];
+  const recipients = knownRecipients(node, options.recipients);
+  // A registry that is not there is a problem of the version already.
+  const ofContent = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients, resolved }), ...checkRegistries({ deployment, images: resolved.images, registries: Registry, recipients }).filter(({ code }) => code !== 'UnknownReference')];
   // The version at hand need not be the tagged one; the controller checks that one itself.
   const isOther = spec.version !== undefined;
   return [...problems, ...ofContent.map((item) => (isOther ? { ...item, severity: 'warning' as const } : item))];

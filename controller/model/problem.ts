@@ -65,6 +65,7 @@ const PROBLEM_CODES = {
   HealingFight: 'Something else changes this container; stop it, or set selfHeal: false.',
   MergeConflict: 'Bring the request up to date with the branch; then it is planned as it will be merged.',
   RequestUnreadable: 'Push the request again, smaller if it is too large; the team itself is not affected.',
+  RegistryMismatch: 'Credentials go only to the host that they were configured for (R1): name the registry of that host, or correct its url.',
   SealedInvalid: 'Paste the whole block that `tagboat seal` prints.',
   SecretNotSealed: 'Seal the value for this node, too: tagboat seal --node NAME, and add its line to `sealed`.',
   SecretUnopenable: "Seal the value again to the node's present key (its page shows it). The agent keeps every key that it has made.",

@@ -49,7 +49,10 @@ export function chooseRecord(wanted: DesiredDeployment, target: RecordedTarget |
   const recordedOnce = same.find((record) => record.overridesHash === wanted.overridesHash && record.goodSpecHash !== null && record.status !== 'successful');
   const spec = recordedOnce ? recorded.goodSpec(recordedOnce.id) : null;
   if (recordedOnce && spec) {
-    return { record: recordedOnce, spec, versionId, kind, reason: `${wanted.version.name} was deployed here before; its record comes back with its digests and configuration (R18)` };
+    // Credentials are the present ones: those of then may be gone.
+    const { registries: _then, ...kept } = spec;
+    const now = wanted.spec.registries;
+    return { record: recordedOnce, spec: { ...kept, ...(now && { registries: now }) }, versionId, kind, reason: `${wanted.version.name} was deployed here before; its record comes back with its digests and configuration (R18)` };
   }
   const usable = same.find((record) => record.goodSpecHash === null && (record.status === 'failed' || record.status === 'preparing'));
   const reason = back

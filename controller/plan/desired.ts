@@ -5,6 +5,7 @@ import { DEPLOYMENT_DEFAULTS } from '../model/defaults.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ResolvedImages } from '../model/resolve-images.ts';
+import { targetRegistries } from '../model/registry.ts';
 import { sealedFor } from '../model/sealed.ts';
 import { specHashOf } from './spec-hash.ts';
 import { chooseStrategy } from './strategy.ts';
@@ -18,6 +19,8 @@ export interface DesiredInput {
   readonly version: DesiredVersion;
   /** `resolveImages` of the version's content under this deployment. */
   readonly resolved: ResolvedImages;
+  /** Of the team's head, by name. */
+  readonly registries: ReadonlyMap<string, Manifest<'Registry'>>;
   /** Blob id of the manifest's file: touching it is a fresh go (R23). */
   readonly blob: string;
 }
@@ -27,6 +30,7 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
   const { spec } = deployment;
   const strategies = resolved.images.map((image) => chooseStrategy(image.name, image.config, spec.strategy ?? DEPLOYMENT_DEFAULTS.strategy, input.nodeType));
   const timeouts = { ...DEPLOYMENT_DEFAULTS.timeouts, ...spec.timeouts };
+  const registries = targetRegistries(resolved.images, input.registries, spec.node);
   const target: TargetSpec = {
     specVersion: 1,
     team: input.team,
@@ -46,6 +50,7 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
       config: sealedFor(image.config, spec.node),
       strategy: strategies[index]!.strategy,
     })),
+    ...(registries.length === 0 ? {} : { registries }),
     timeouts,
     selfHeal: spec.selfHeal ?? DEPLOYMENT_DEFAULTS.selfHeal,
   };
@@ -65,7 +70,8 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
       images: spec.images,
       bundles: input.deploymentBundles.map((bundle) => ({ environment: bundle.spec.environment, secrets: bundle.spec.secrets, config: bundle.spec.config })),
     }),
-    attemptKey: hashOf({ specHash, blob: input.blob, version: version.name, commit: version.kind === 'incremental' ? version.commit : null }),
+    // New credentials are a fresh go, too, and replace no container.
+    attemptKey: hashOf({ specHash, registries: registries.length === 0 ? undefined : registries, blob: input.blob, version: version.name, commit: version.kind === 'incremental' ? version.commit : null }),
     dependsOn: spec.dependsOn ?? [],
     protected: spec.protected ?? DEPLOYMENT_DEFAULTS.protected,
     removeVolumes: spec.removeVolumes ?? DEPLOYMENT_DEFAULTS.removeVolumes,

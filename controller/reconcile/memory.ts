@@ -69,7 +69,7 @@ export class Memory {
 
 /** Every manifest that the check of a deployment looks at, in a fixed order; undefined where one is missing. */
 function namedBy({ spec }: Manifest<'Deployment'>, set: ManifestSet): unknown[] {
-  const { Product, Node, Version, ConfigBundle, Deployment } = set.byKind;
+  const { Product, Node, Version, ConfigBundle, Deployment, Registry } = set.byKind;
   const version = Version.get(spec.product);
   return [
     Product.get(spec.product),
@@ -78,5 +78,6 @@ function namedBy({ spec }: Manifest<'Deployment'>, set: ManifestSet): unknown[] 
     ...(version?.spec.bundles ?? []).map((name) => ConfigBundle.get(name)),
     ...(spec.bundles ?? []).map((name) => ConfigBundle.get(name)),
     ...(spec.dependsOn ?? []).map((name) => Deployment.has(name)),
+    ...(version?.spec.images ?? []).map(({ registry }) => registry !== undefined && Registry.get(registry)),
   ];
 }

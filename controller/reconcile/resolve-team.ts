@@ -6,6 +6,7 @@ import type { Manifest } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
+import { checkRegistries, namedRegistries } from '../model/registry.ts';
 import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts';
 import { desiredDeployment } from '../plan/desired.ts';
 import type { BlockedDeployment, Desired, DesiredDeployment, DesiredVersion, VersionContent } from '../plan/types.ts';
@@ -92,15 +93,16 @@ function keep(found: Problem[], item: Problem): Problem {
 
 /** Only what the deployment is made of counts: the same objects give the same resolved deployment. */
 function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory, told: ReadonlyMap<string, readonly string[]>): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
-  const { ConfigBundle, Node } = files.set.byKind;
+  const { ConfigBundle, Node, Registry } = files.set.byKind;
   const deploymentBundles = named(deployment.spec.bundles, ConfigBundle);
   const node = Node.get(deployment.spec.node);
   const blob = files.blobs.get(deployment.file) ?? '';
-  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), blob, ...deploymentBundles], () => {
+  const recipients = knownRecipients(node, told);
+  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), blob, ...deploymentBundles, ...namedRegistries(version.content.images, Registry)], () => {
     const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
-    const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients: knownRecipients(node, told), resolved })];
+    const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients, resolved }), ...checkRegistries({ deployment, images: resolved.images, registries: Registry, recipients })];
     if (problems.some((item) => item.severity === 'error')) return { problems };
-    return { problems, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, blob }) };
+    return { problems, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, blob }) };
   });
 }
 

@@ -64,7 +64,7 @@ async function applyAction(tx: DatabaseTransactionConnection, plan: Plan, action
       await withdrawPrepared(tx, team, action.node!, action.prefix!, action.reason, null);
       return setSync(tx, team, action.deployment, 'out-of-sync', action.reason);
     case 'heal':
-      await insertAttempt(tx, plan, action, { kind: 'heal', recordId: action.recordId, spec: target?.liveSpec ?? null, timeoutMs: wanted!.timeoutMs, notBeforeMs: 0, actor: 'controller' });
+      await insertAttempt(tx, plan, action, { kind: 'heal', recordId: action.recordId, spec: target?.liveSpec ? { ...target.liveSpec, ...(wanted?.spec.registries && { registries: wanted.spec.registries }) } : null, timeoutMs: wanted!.timeoutMs, notBeforeMs: 0, actor: 'controller' });
       await countHeal(tx, team, action);
       return audit(tx, plan, action, { ...context, actor: 'controller' }, 'deployment.heal', 'planned');
     case 'remove':

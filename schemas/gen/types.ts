@@ -1463,6 +1463,10 @@ export interface TargetSpec {
    */
   images: TargetImage[];
   /**
+   * The registries that the images name. Credentials go to their own host and to no other.
+   */
+  registries?: TargetRegistry[];
+  /**
    * How long things may take.
    */
   timeouts: TargetTimeouts;
@@ -1503,6 +1507,27 @@ export interface TargetImage {
    * How the container is replaced, decided.
    */
   strategy: 'start-first' | 'recreate';
+}
+/**
+ * A registry with what the agent needs to pull from it.
+ */
+export interface TargetRegistry {
+  /**
+   * The Registry manifest's name.
+   */
+  name: Name;
+  /**
+   * What it is; `unchecked` is not asked for digests.
+   */
+  type: 'v2' | 'github' | 'gitlab' | 'google' | 'hub' | 'unchecked';
+  /**
+   * Host and port, as image references have it.
+   */
+  host: string;
+  /**
+   * A user and a sealed password.
+   */
+  credentials?: RegistryCredentials;
 }
 /**
  * How long things may take.

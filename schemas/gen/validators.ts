@@ -11389,7 +11389,7 @@ return errors === 0;
 validate238.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 export const validateTargetSpec: Validator<TargetSpec> = validate244;
-const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
+const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"registries":{"description":"The registries that the images name. Credentials go to their own host and to no other.","type":"array","maxItems":500,"items":{"$ref":"#/$defs/TargetRegistry"},"examples":[[{"name":"ghcr","type":"github","host":"ghcr.io"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
 const pattern135 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
 const pattern138 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
 const schema203 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
@@ -12174,11 +12174,243 @@ return errors === 0;
 }
 validate246.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
+const schema213 = {"title":"Registry of a target","description":"A registry with what the agent needs to pull from it.","type":"object","additionalProperties":false,"required":["name","type","host"],"properties":{"name":{"description":"The Registry manifest's name.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"type":{"description":"What it is; `unchecked` is not asked for digests.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"host":{"description":"Host and port, as image references have it.","type":"string","pattern":"^[^\\s/]{1,300}$","examples":["ghcr.io"]},"credentials":{"description":"A user and a sealed password.","allOf":[{"$ref":"registry.schema.json#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"examples":[{"name":"ghcr","type":"github","host":"ghcr.io"}]};
+const pattern153 = new RegExp("^[^\\s/]{1,300}$", "u");
+
+function validate270(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate270.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.username === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "username"},message:"must have required property '"+"username"+"'"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+if(data.password === undefined){
+const err1 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "password"},message:"must have required property '"+"password"+"'"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+for(const key0 in data){
+if(!((key0 === "username") || (key0 === "password"))){
+const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.username !== undefined){
+let data0 = data.username;
+if(typeof data0 === "string"){
+if(!pattern81.test(data0)){
+const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+else {
+const err4 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+if(data.password !== undefined){
+if(!(validate131(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err5 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+validate270.errors = vErrors;
+return errors === 0;
+}
+validate270.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
 
 function validate269(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
 const evaluated0 = validate269.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.name === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "name"},message:"must have required property '"+"name"+"'"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+if(data.type === undefined){
+const err1 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "type"},message:"must have required property '"+"type"+"'"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+if(data.host === undefined){
+const err2 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "host"},message:"must have required property '"+"host"+"'"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+for(const key0 in data){
+if(!((((key0 === "name") || (key0 === "type")) || (key0 === "host")) || (key0 === "credentials"))){
+const err3 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+if(data.name !== undefined){
+let data0 = data.name;
+if(typeof data0 === "string"){
+if(!pattern4.test(data0)){
+const err4 = {instancePath:instancePath+"/name",schemaPath:"container-config.schema.json#/$defs/Name/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},message:"must match pattern \""+"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"+"\""};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+else {
+const err5 = {instancePath:instancePath+"/name",schemaPath:"container-config.schema.json#/$defs/Name/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+if(data.type !== undefined){
+let data1 = data.type;
+if(!((((((data1 === "v2") || (data1 === "github")) || (data1 === "gitlab")) || (data1 === "google")) || (data1 === "hub")) || (data1 === "unchecked"))){
+const err6 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema213.properties.type.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+if(data.host !== undefined){
+let data2 = data.host;
+if(typeof data2 === "string"){
+if(!pattern153.test(data2)){
+const err7 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/pattern",keyword:"pattern",params:{pattern: "^[^\\s/]{1,300}$"},message:"must match pattern \""+"^[^\\s/]{1,300}$"+"\""};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+else {
+const err8 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+if(data.credentials !== undefined){
+if(!(validate270(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err9 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+validate269.errors = vErrors;
+return errors === 0;
+}
+validate269.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+
+function validate274(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate274.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -12314,10 +12546,10 @@ vErrors.push(err10);
 }
 errors++;
 }
-validate269.errors = vErrors;
+validate274.errors = vErrors;
 return errors === 0;
 }
-validate269.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate274.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
 function validate245(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -12695,15 +12927,11 @@ vErrors.push(err30);
 errors++;
 }
 }
-if(data.timeouts !== undefined){
-if(!(validate269(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
-errors = vErrors.length;
-}
-}
-if(data.selfHeal !== undefined){
-if(typeof data.selfHeal !== "boolean"){
-const err31 = {instancePath:instancePath+"/selfHeal",schemaPath:"#/properties/selfHeal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data.registries !== undefined){
+let data11 = data.registries;
+if(Array.isArray(data11)){
+if(data11.length > 500){
+const err31 = {instancePath:instancePath+"/registries",schemaPath:"#/properties/registries/maxItems",keyword:"maxItems",params:{limit: 500},message:"must NOT have more than 500 items"};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -12712,15 +12940,51 @@ vErrors.push(err31);
 }
 errors++;
 }
+const len1 = data11.length;
+for(let i1=0; i1<len1; i1++){
+if(!(validate269(data11[i1], {instancePath:instancePath+"/registries/" + i1,parentData:data11,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+errors = vErrors.length;
+}
 }
 }
 else {
-const err32 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err32 = {instancePath:instancePath+"/registries",schemaPath:"#/properties/registries/type",keyword:"type",params:{type: "array"},message:"must be array"};
 if(vErrors === null){
 vErrors = [err32];
 }
 else {
 vErrors.push(err32);
+}
+errors++;
+}
+}
+if(data.timeouts !== undefined){
+if(!(validate274(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+errors = vErrors.length;
+}
+}
+if(data.selfHeal !== undefined){
+if(typeof data.selfHeal !== "boolean"){
+const err33 = {instancePath:instancePath+"/selfHeal",schemaPath:"#/properties/selfHeal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+}
+}
+else {
+const err34 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
 }
 errors++;
 }
