@@ -78,7 +78,7 @@ export interface ControllerConfig {
   /** PEM text of authorities that Git servers may have besides the known ones. */
   readonly gitCa: string | null;
   /** Milliseconds. Audit rows are never removed: the chain is proved from its first row (R26). */
-  readonly retention: { readonly attemptsMs: number; readonly eventsMs: number; readonly accessMs: number };
+  readonly retention: { readonly attemptsMs: number; readonly eventsMs: number; readonly accessMs: number; readonly deliveriesMs: number };
   readonly encryptionKeyFile: string;
   readonly operatorTokenFile: string;
   readonly logLevel: string;
@@ -146,7 +146,7 @@ interface RawConfig {
   readonly teams: readonly RawTeam[];
   readonly allowedSources: readonly string[];
   readonly gitCaFile?: string;
-  readonly retention: { readonly attempts: string; readonly events: string; readonly access: string };
+  readonly retention: { readonly attempts: string; readonly events: string; readonly access: string; readonly deliveries: string };
   readonly encryptionKeyFile?: string;
   readonly operatorTokenFile?: string;
   readonly logLevel: string;
@@ -201,7 +201,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     teams,
     allowedSources: raw.allowedSources,
     gitCa: raw.gitCaFile === undefined ? null : readCaFile(source.path(raw.gitCaFile, ['gitCaFile']), ['gitCaFile'], source),
-    retention: { attemptsMs: milliseconds(raw.retention.attempts), eventsMs: milliseconds(raw.retention.events), accessMs: milliseconds(raw.retention.access) },
+    retention: { attemptsMs: milliseconds(raw.retention.attempts), eventsMs: milliseconds(raw.retention.events), accessMs: milliseconds(raw.retention.access), deliveriesMs: milliseconds(raw.retention.deliveries) },
     encryptionKeyFile: raw.encryptionKeyFile === undefined ? resolve(dataDirectory, 'encryption.key') : source.path(raw.encryptionKeyFile, ['encryptionKeyFile']),
     operatorTokenFile: raw.operatorTokenFile === undefined ? resolve(dataDirectory, 'operator.token') : source.path(raw.operatorTokenFile, ['operatorTokenFile']),
     logLevel: raw.logLevel,

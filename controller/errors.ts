@@ -35,6 +35,7 @@ const ERROR_CODES = {
   Conflict: { retry: 'never', hint: 'Look at what is there already.' },
   TooManyAttempts: { retry: 'wait', hint: 'Wait some minutes, then try again.' },
   Busy: { retry: 'backoff', hint: 'Close some streams, or try again later.' },
+  WebhookRefused: { retry: 'never', hint: 'See the delivery log of the team.' },
   NotFound: { retry: 'never', hint: 'Check the name.' },
   ForgeRefused: { retry: 'backoff', hint: 'Check the address and the token in `reviews`; the token needs to write comments and commit statuses.' },
   Timeout: { retry: 'backoff', hint: 'The other side did not answer in time.' },

@@ -140,6 +140,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
     (channel, payload) => {
       if (channel === CHANNELS.work) return sessions.wake(payload);
       if (channel === CHANNELS.changes) return changes.notice(payload);
+      if (channel === CHANNELS.poll) return loops.get(payload)?.hasten();
       const request = JSON.parse(payload) as PlanRequest;
       loops.get(request.team)?.planSoon(request.deployments);
     },
@@ -158,9 +159,10 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
 
   const nodes = nodeAdministration(config, pool, authority, listeners);
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
+  const hooks = new Map(config.teams.map(({ name, webhookSecret: secret, reviews }) => [name, { secret, reviews: reviews.limit > 0, reviewBranches: reviews.branches }]));
   const closing = new AbortController();
   const web = await startWeb(
-    createWeb({ pool, log, metrics, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    createWeb({ pool, log, metrics, hooks, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
     config.listeners.http,
   );
   undo.push(() => {

@@ -42,6 +42,8 @@ export function createMetrics() {
     agentSessions: new Gauge({ name: 'tagboat_agent_sessions', help: 'Agents that are connected to this replica.', registers }),
     /** Set at each scrape from the database. */
     deployments: new Gauge({ name: 'tagboat_deployments', help: 'Deployments by sync and health.', labelNames: ['team', 'sync', 'health'] as const, registers }),
+    /** `team`: '' for one that is not there, or when unsigned ones come too fast to be written down. `outcome`: polled | ignored | duplicate | refused. */
+    webhooks: new Counter({ name: 'tagboat_webhooks_total', help: 'Deliveries of webhooks.', labelNames: ['team', 'provider', 'outcome'] as const, registers }),
     httpRequests: new Counter({ name: 'tagboat_http_requests_total', help: 'HTTP requests that were answered.', labelNames: ['method', 'route', 'status'] as const, registers }),
     /** Set at each scrape from the database. */
     auditRows: new Gauge({ name: 'tagboat_audit_rows_total', help: 'Audit rows of each team.', labelNames: ['team'] as const, registers }),

@@ -13,12 +13,17 @@ export interface TagVersion {
   readonly tag: string;
 }
 
+/** Which tags name versions of a product: `*` stands for the number. */
+export function tagPattern({ name, spec }: Manifest<'Product'>): string {
+  return spec.incremental?.tags ?? `${name}/*`;
+}
+
 /** Tags of all products, by their `incremental.tags` pattern: `*` stands for the number. Tags of nobody are ignored. */
 export function tagVersions(products: Iterable<Manifest<'Product'>>, tags: readonly string[]): { readonly versions: readonly TagVersion[]; readonly problems: readonly Problem[] } {
   const versions: TagVersion[] = [];
   const problems: Problem[] = [];
   for (const product of products) {
-    const pattern = product.spec.incremental?.tags ?? `${product.name}/*`;
+    const pattern = tagPattern(product);
     const star = pattern.indexOf('*');
     const [before, after] = star < 0 ? [`${pattern}/`, ''] : [pattern.slice(0, star), pattern.slice(star + 1)];
     const seen = new Map<string, string>();

@@ -5,7 +5,8 @@ import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
-import { tagVersions } from '../plan/tag-versions.ts';
+import { tagPattern, tagVersions } from '../plan/tag-versions.ts';
+import type { WatchedRepository } from '../store/deliveries.ts';
 import type { RefVersion, StoredVersion } from '../store/versions.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import type { Memory } from './memory.ts';
@@ -82,6 +83,20 @@ export function elsewhereDigest(products: readonly Elsewhere[], states: Readonly
     const refs = state?.repository?.refs;
     return [product.name, repository, state?.fault?.message ?? null, refs === undefined ? null : stateOf(watchedRefs([product], branches, refs), refs)];
   });
+}
+
+/** Of each repository that is looked at, what is watched there. */
+export function elsewhereWatched(products: readonly Elsewhere[], states: ReadonlyMap<string, SourceState>): WatchedRepository[] {
+  const found = new Map<string, { readonly branches: Set<string>; readonly tags: Set<string> }>();
+  for (const { product, branches, repository } of products) {
+    const state = states.get(product.name);
+    if (state === undefined || state.fault?.code === 'SourceNotAllowed' || state.fault?.code === 'SourceNotRead') continue;
+    const one = found.get(repository) ?? { branches: new Set(), tags: new Set() };
+    found.set(repository, one);
+    for (const branch of branches) one.branches.add(branch);
+    one.tags.add(tagPattern(product));
+  }
+  return [...found].map(([url, { branches, tags }]) => ({ url, branches: [...branches].sort(), tags: [...tags].sort() }));
 }
 
 export interface ElsewhereVersions {

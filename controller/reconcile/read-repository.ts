@@ -16,13 +16,14 @@ import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import type { Desired } from '../plan/types.ts';
-import { tagVersions } from '../plan/tag-versions.ts';
+import { tagPattern, tagVersions } from '../plan/tag-versions.ts';
 import { scrub } from '../scrub.ts';
+import type { WatchedRepository } from '../store/deliveries.ts';
 import type { DeclaredNode } from '../store/nodes.ts';
 import type { DeclaredProduct, RefVersion, StoredVersion } from '../store/versions.ts';
 import { CommitFiles } from './commit-files.ts';
 import type { ElsewhereReader, SourceState } from './elsewhere.ts';
-import { elsewhereDigest, elsewhereProducts, elsewhereVersions, nowhereElse } from './elsewhere.ts';
+import { elsewhereDigest, elsewhereProducts, elsewhereVersions, elsewhereWatched, nowhereElse } from './elsewhere.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import { filesAt } from './manifest-files.ts';
 import { Memory } from './memory.ts';
@@ -44,6 +45,8 @@ export interface Reading {
   /** Products whose versions could not be looked at: what is recorded of them stays. */
   readonly unread: ReadonlySet<string>;
   readonly refsDigest: string;
+  /** Repositories and refs whose move is worth a look, the team's own first. */
+  readonly watched: readonly WatchedRepository[];
   /** Null: no Team manifest could be read and a file is broken, so it is not known; what was known before goes on. */
   readonly members: readonly { readonly name: string; readonly email: string; readonly role: string }[] | null;
   /** Who waits for whom: dependents by deployment. */
@@ -149,6 +152,7 @@ export class RepositoryReader {
       versions,
       unread,
       refsDigest,
+      watched: this.#memory.same('watched', [{ url: remote.url, branches: [...new Set([branch, ...[...this.#followed(files.set).values()].flatMap((branches) => [...branches])])].sort(), tags: this.#own(files.set).map(tagPattern).sort() }, ...elsewhereWatched(elsewhere, states)]),
       members: files.set.byKind.Team.size === 0 && files.set.problems.some(({ severity }) => severity === 'error') ? null : members,
       dependents,
     };

@@ -1,6 +1,7 @@
 /** Writes what a new reading of the repository says, and tells which deployments have to be planned for it. */
 import type { DatabasePool } from 'slonik';
 import { hashOf } from '../model/canonical.ts';
+import { saveWatched } from '../store/deliveries.ts';
 import { markUndeclared, saveDesired } from '../store/deployments.ts';
 import { saveNodes } from '../store/nodes.ts';
 import { saveSynced } from '../store/teams.ts';
@@ -23,6 +24,7 @@ export async function saveReading(pool: DatabasePool, reading: Reading, before: 
     if (before === undefined || hashOf(before.versions) !== hashOf(reading.versions)) await saveVersions(tx, desired.team, reading.versions, reading.unread);
     await saveDesired(tx, desired.team, desired.commit, wanted, blocked);
     if (gone) await markUndeclared(tx, desired.team, [...names(reading)]);
+    if (before?.watched !== reading.watched) await saveWatched(tx, desired.team, reading.watched);
     await saveSynced(tx, desired.team, desired.commit, reading.refsDigest, reading.members);
   });
   const removalsMayChange = before !== undefined && before.desired.mayRemove !== desired.mayRemove;

@@ -24,6 +24,8 @@ const LEASE_TTL_MS = 10_000;
 const ASK_AGAIN_MS = 2_000;
 /** A full pass repairs whatever a lost notification left undone. */
 const FULL_PASS_MS = 60_000;
+/** Between the polls that webhooks ask for. */
+const HASTEN_GAP_MS = 1_000;
 const RETRY_BASE_MS = 5_000;
 
 export interface TeamLoopOptions {
@@ -52,6 +54,8 @@ export class TeamLoop {
   #planProblems: readonly Problem[] = [];
   #failures = 0;
   #notBefore = 0;
+  #lastPoll = 0;
+  #hastened: number | undefined;
   #lastFullPass = 0;
   /** The outcome of the last poll, for /readyz: undefined before the first. */
   state: { readonly ok: boolean; readonly reason: string } | undefined;
@@ -60,9 +64,15 @@ export class TeamLoop {
     this.#options = options;
   }
 
-  /** Webhooks hasten the next poll; back-off still holds (argo-cd#9017). */
+  /** The next poll comes now; back-off still holds (argo-cd#9017). */
   pollSoon(): void {
     this.#pollNow = true;
+    this.#bell.ring();
+  }
+
+  /** A webhook came: the next poll comes now, or a second after the last one. A hundred of them are one poll more. */
+  hasten(): void {
+    this.#hastened ??= Math.max(Date.now(), this.#lastPoll + HASTEN_GAP_MS);
     this.#bell.ring();
   }
 
@@ -117,15 +127,19 @@ export class TeamLoop {
   async #turns(keeper: LeaseKeeper, signal: AbortSignal): Promise<void> {
     this.#pollNow = true;
     while (!signal.aborted) {
+      if (this.#hastened !== undefined && Date.now() >= this.#hastened) this.#pollNow = true;
       if (this.#pollNow && Date.now() >= this.#notBefore) {
         this.#pollNow = false;
+        this.#hastened = undefined;
+        this.#lastPoll = Date.now();
         await this.#poll(signal);
       }
       if (Date.now() - this.#lastFullPass >= FULL_PASS_MS) this.#all = true;
       await this.#plan(keeper.token);
       this.#showReviews();
       const backOff = this.#pollNow ? this.#notBefore - Date.now() : FULL_PASS_MS;
-      await this.#bell.wait(Math.min(backOff, FULL_PASS_MS), signal);
+      const hastened = this.#pollNow || this.#hastened === undefined ? FULL_PASS_MS : this.#hastened - Date.now();
+      await this.#bell.wait(Math.min(backOff, hastened, FULL_PASS_MS), signal);
     }
   }
 

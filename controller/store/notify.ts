@@ -11,6 +11,8 @@ export const CHANNELS = {
   work: 'tagboat_work',
   /** Payload: JSON {team, deployments}; they have to be planned again. Without deployments: all of the team's. */
   plan: 'tagboat_plan',
+  /** Payload: a team whose repository has to be looked at now. */
+  poll: 'tagboat_poll',
   /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0025) for whoever shows the rows. */
   changes: 'tagboat_changes',
 } as const;

@@ -13,7 +13,7 @@ import { loadRecorded } from './recorded.ts';
 import { forgetOld } from './retention.ts';
 
 const DAY = 86_400_000;
-const RETENTION = { attemptsMs: 365 * DAY, eventsMs: 30 * DAY, accessMs: 30 * DAY };
+const RETENTION = { attemptsMs: 365 * DAY, eventsMs: 30 * DAY, accessMs: 30 * DAY, deliveriesMs: 30 * DAY };
 const test = suite('retention');
 let db: TestDatabase;
 test.before.each(async () => {
@@ -61,7 +61,7 @@ test('what is young stays; steps go before their attempts', async () => {
   await age(364);
   await age(20, newest);
   await db.pool.query(sql.unsafe`insert into attempt_event (attempt_id, sequence, at, step, text) values (${newest}, 1, now(), 'pull', 'z')`);
-  assert.equal(await forgetOld(db.pool, RETENTION), { events: 1, attempts: 0, plans: 0, enrolments: 0, certificates: 0, tokens: 0, sessions: 0 });
+  assert.equal(await forgetOld(db.pool, RETENTION), { events: 1, attempts: 0, plans: 0, enrolments: 0, certificates: 0, tokens: 0, sessions: 0, deliveries: 0 });
   assert.equal(await ids('attempt'), [attempt, newest]);
   assert.equal(await db.pool.anyFirst(sql.type(z.object({ text: z.string() }))`select text from attempt_event`), ['z']);
   assert.is((await forgetOld(db.pool, RETENTION)).events, 0);
@@ -86,9 +86,23 @@ test('enrolments, certificates, tokens and sessions go after they ended, and non
     await db.pool.query(sql.unsafe`insert into web_session (hash, profile, expires_at) values (${name}, 'ann@example.org', ${at})`);
   }
   await db.pool.query(sql.unsafe`insert into access_token (id, hash, profile, team, role, created_by, expires_at, revoked_at) values ('revoked', 'h', 'ann@example.org', 'acme', 'user', 'x', now() + interval '90 days', now() - interval '31 days')`);
-  assert.equal(await forgetOld(db.pool, RETENTION), { events: 0, attempts: 0, plans: 0, enrolments: 1, certificates: 1, tokens: 2, sessions: 2 });
+  assert.equal(await forgetOld(db.pool, RETENTION), { events: 0, attempts: 0, plans: 0, enrolments: 1, certificates: 1, tokens: 2, sessions: 2, deliveries: 0 });
   assert.equal(await ids('access_token'), ['-1', '1']);
   assert.equal(await db.pool.anyFirst(sql.type(z.object({ serial: z.string() }))`select serial from certificate order by serial`), ['-1', '1']);
+});
+
+test('deliveries go when they are old; of refused ones the newest thousand of each team stay', async () => {
+  await seedTeam(db.pool, 'rival');
+  const add = async (team: string, outcome: string, days: number, count = 1): Promise<unknown> =>
+    db.pool.query(sql.unsafe`insert into delivery (team, provider, outcome, status, at) select ${team}, 'github', ${outcome}, 202, now() - ${days} * interval '1 day' from generate_series(1, ${count})`);
+  await add('acme', 'polled', 31);
+  await add('acme', 'polled', 29);
+  await add('acme', 'refused', 1, 1_100);
+  await add('rival', 'refused', 1, 3);
+  assert.is((await forgetOld(db.pool, RETENTION)).deliveries, 101);
+  assert.is((await forgetOld(db.pool, RETENTION)).deliveries, 0);
+  const left = await db.pool.any(sql.type(z.object({ team: z.string(), outcome: z.string(), n: z.number() }))`select team, outcome, count(*)::int as n from delivery group by 1, 2 order by 1, 2`);
+  assert.equal(left.map(({ team, outcome, n }) => [team, outcome, n]), [['acme', 'polled', 1], ['acme', 'refused', 1_000], ['rival', 'refused', 3]]);
 });
 
 test('a batch has a bound; the sweep goes on until nothing old is left, and the audit chain stays whole', async () => {

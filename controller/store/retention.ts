@@ -12,12 +12,14 @@ export interface Retention {
   readonly eventsMs: number;
   /** Of enrolments, access tokens and certificates after they ended. Sessions go when they end. */
   readonly accessMs: number;
+  /** Of deliveries of webhooks; of refused ones only the newest thousand of each team. */
+  readonly deliveriesMs: number;
 }
 
 /** Rows that one statement deletes at most, so that none holds locks for long. */
 export const RETENTION_BATCH = 500;
 
-const KINDS = ['events', 'attempts', 'plans', 'enrolments', 'certificates', 'tokens', 'sessions'] as const;
+const KINDS = ['events', 'attempts', 'plans', 'enrolments', 'certificates', 'tokens', 'sessions', 'deliveries'] as const;
 export type Forgotten = Readonly<Record<(typeof KINDS)[number], number>>;
 
 /** One batch of each kind; replicas that do it at once take different rows. What comes back in full batches has more. */
@@ -28,7 +30,7 @@ export async function forgetOld(pool: DatabasePool, retention: Retention): Promi
   return counts as Forgotten;
 }
 
-function statementsFor({ attemptsMs, eventsMs, accessMs }: Retention): Readonly<Record<keyof Forgotten, QuerySqlToken>> {
+function statementsFor({ attemptsMs, eventsMs, accessMs, deliveriesMs }: Retention): Readonly<Record<keyof Forgotten, QuerySqlToken>> {
   const before = (ms: number): ReturnType<typeof sql.fragment> => sql.fragment`now() - ${ms} * interval '1 millisecond'`;
   return {
     events: sql.unsafe`
@@ -66,5 +68,11 @@ function statementsFor({ attemptsMs, eventsMs, accessMs }: Retention): Readonly<
     sessions: sql.unsafe`
       delete from web_session where hash in (
         select hash from web_session where expires_at < now() order by expires_at limit ${RETENTION_BATCH} for update skip locked)`,
+    deliveries: sql.unsafe`
+      delete from delivery where id in (
+        select d.id from delivery d
+        where d.at < ${before(deliveriesMs)}
+          or d.outcome = 'refused' and d.id < (select r.id from delivery r where r.team = d.team and r.outcome = 'refused' order by r.id desc offset 999 limit 1)
+        order by d.id limit ${RETENTION_BATCH} for update of d skip locked)`,
   };
 }

@@ -73,7 +73,7 @@ function profileCaller(options: AccessOptions, profile: string, roles: Readonly<
 
 /** Lets nobody pass whom the route does not want; handlers find the caller with `callerOf`. */
 export async function admit(options: AccessOptions, need: Need, request: Request, response: Response): Promise<void> {
-  if (need === 'anybody') return;
+  if (need === 'anybody' || need === 'signature') return;
   const caller = await authenticate(request, options);
   if (caller === null) throw nobody(request, response);
   response.locals[CALLER] = caller;
@@ -92,7 +92,7 @@ export async function admit(options: AccessOptions, need: Need, request: Request
 
 /** What is wrong with this caller at this route, and the team whose audit log is to know; null: nothing. */
 function objection(caller: Caller, need: Need, request: Request): { readonly error: TagboatError; readonly team: string } | null {
-  if (need === 'anybody' || need === 'reader') return null;
+  if (need === 'anybody' || need === 'signature' || need === 'reader') return null;
   if (need === 'operator') return caller.kind === 'operator' ? null : { error: refusal(caller, 'this needs the operator\'s token'), team: '' };
   const team = teamIn(request);
   const role = roleIn(caller, team);

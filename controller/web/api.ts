@@ -16,6 +16,7 @@ import { addReviewApi } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendTeamEvents } from './team-events.ts';
 import { addTokenRoutes } from './token-api.ts';
+import { addDeliveryApi } from './webhooks/deliveries.ts';
 
 export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool, nodes } = context;
@@ -96,6 +97,7 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   });
 
   addReviewApi(api, context);
+  addDeliveryApi(api, context);
   addTokenRoutes(api, context);
   return api;
 }

@@ -20,6 +20,8 @@ import { Refusals } from './refusals.ts';
 import type { Route } from './routes.ts';
 import { signInRoutes } from './sign-in.ts';
 import { errorHandler } from './web-errors.ts';
+import type { HookSettings } from './webhooks/receive.ts';
+import { webhookRoutes } from './webhooks/receive.ts';
 
 export interface WebOptions extends WebContext {
   readonly config: {
@@ -31,6 +33,8 @@ export interface WebOptions extends WebContext {
     readonly trustedProxies: readonly string[];
   };
   readonly operatorToken: Secret;
+  /** Teams of the configuration, by name, as far as webhooks are concerned. */
+  readonly hooks: ReadonlyMap<string, HookSettings>;
   /** After this long without an answer the request is told so. Milliseconds; 30,000 unless told. */
   readonly deadlineMs?: number;
 }
@@ -61,7 +65,7 @@ export function createWeb(options: WebOptions): Express {
   });
   app.use(counted(options));
   app.use(deadline(options.version, options.deadlineMs ?? 30_000));
-  const rooms = [operationRoutes(options, access), assetRoutes(access), signInRoutes(options, access, provider), apiRoutes(options, access), badgeRoutes(options, access), pageRoutes(options, access)];
+  const rooms = [operationRoutes(options, access), webhookRoutes(options, access, options.hooks), assetRoutes(access), signInRoutes(options, access, provider), apiRoutes(options, access), badgeRoutes(options, access), pageRoutes(options, access)];
   for (const routes of rooms) app.use(routes.base === '' ? '/' : routes.base, routes.router);
   app.locals['routes'] = rooms.flatMap((routes) => routes.table);
   app.use(async (request: Request, response: Response) => {

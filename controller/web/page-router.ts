@@ -28,6 +28,7 @@ import { readLog } from './read-log.ts';
 import { addReviewPages } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendPage, sendTeamPage } from './send-page.ts';
+import { addDeliveryPages } from './webhooks/deliveries.ts';
 
 export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool } = context;
@@ -113,6 +114,7 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
   });
 
   addReviewPages(pages, context);
+  addDeliveryPages(pages, context);
   return pages;
 }
 

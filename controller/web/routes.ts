@@ -9,11 +9,11 @@ import { admit } from './access.ts';
 import type { AccessOptions } from './access.ts';
 
 /**
- * `anybody`: health, schemas, sign-in. `reader`: whoever may read something; the handler shows only what the caller may see. A role:
- * at least that one in the team `:team` of the path (R2); who has none there is answered as if there were no such team. `operator`: the
+ * `anybody`: health, schemas, sign-in. `signature`: a webhook, whose handler checks how it is signed. `reader`: whoever may read
+ * something; the handler shows only what the caller may see. A role: at least that one in the team `:team` of the path (R2); who has none there is answered as if there were no such team. `operator`: the
  * operator's token alone.
  */
-export type Need = 'anybody' | 'reader' | Role | 'operator';
+export type Need = 'anybody' | 'signature' | 'reader' | Role | 'operator';
 
 export interface Route {
   readonly method: 'GET' | 'POST';

@@ -8,6 +8,7 @@ const TEAM_PAGES = [
   { path: 'products', text: 'Products' },
   { path: 'nodes', text: 'Nodes' },
   { path: 'reviews', text: 'Reviews' },
+  { path: 'deliveries', text: 'Deliveries' },
   { path: 'audit', text: 'Audit' },
 ] as const;
 

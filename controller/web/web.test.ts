@@ -272,7 +272,7 @@ function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestContr
     pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal, changes: new ChangeFeed({ pool: closed.db.pool, log: createLogger({ write: () => undefined }) }),
     logs: { read: () => assert.unreachable() as never },
     nodes: { mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
-    config: { public: true, publicUrl: 'http://127.0.0.1', oidc: null, trustedProxies: [] }, operatorToken: new Secret(OPERATOR_TOKEN), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),
+    config: { public: true, publicUrl: 'http://127.0.0.1', oidc: null, trustedProxies: [] }, operatorToken: new Secret(OPERATOR_TOKEN), hooks: new Map(), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),
   });
   return { app, logged };
 }

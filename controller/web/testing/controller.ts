@@ -35,7 +35,7 @@ export interface TestController {
   stop(): Promise<void>;
 }
 
-export async function testController(options: { readonly public?: boolean; readonly publicUrl?: string; readonly oidc?: OidcOptions; readonly port?: number } = {}): Promise<TestController> {
+export async function testController(options: { readonly public?: boolean; readonly publicUrl?: string; readonly oidc?: OidcOptions; readonly port?: number; readonly webhookSecrets?: Readonly<Record<string, string | null>> } = {}): Promise<TestController> {
   const db = await testDatabase();
   const asked: string[] = [];
   const logged: string[] = [];
@@ -50,6 +50,7 @@ export async function testController(options: { readonly public?: boolean; reado
       return Promise.resolve();
     },
   };
+  const hooks = new Map(Object.entries(options.webhookSecrets ?? {}).map(([team, secret]) => [team, { secret: secret === null ? null : new Secret(secret), reviews: true, reviewBranches: ['feature/*'] }]));
   let teams: readonly TeamReadiness[] = [];
   const closing = new AbortController();
   const controls: { logs: NodeLogs['read'] } = { logs: () => noLogs() };
@@ -68,6 +69,7 @@ export async function testController(options: { readonly public?: boolean; reado
     version: '0.1.0',
     config: { public: options.public ?? false, publicUrl: options.publicUrl ?? 'http://127.0.0.1', oidc: options.oidc ?? null, trustedProxies: ['loopback'] },
     operatorToken: new Secret(OPERATOR_TOKEN),
+    hooks,
   });
   const web = await startWeb(app, { host: '127.0.0.1', port: options.port ?? 0 });
   const ask: TestController['fetch'] = (path, { token = OPERATOR_TOKEN, method = 'GET', headers = {}, body } = {}) =>
