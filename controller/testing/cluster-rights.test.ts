@@ -87,7 +87,7 @@ function check(cluster: TestCluster): void {
   let recorder: ApiRecorder | undefined;
 
   test.before(async () => {
-    await cluster.sweep([PREFIX, SYSTEM], [CLASS]);
+    await cluster.gone(SYSTEM);
     await cluster.offerVolumes(CLASS, 3);
     await cluster.apply(MONITORS);
     stack = await Stack.start(

@@ -1,5 +1,6 @@
 /** The cluster of the tests, asked with kubectl so that nothing of Tagboat's own way to a cluster is trusted. */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,17 +61,22 @@ export class TestCluster {
     const volumes = Array.from({ length: count }, (_unused, index) => ({
       apiVersion: 'v1',
       kind: 'PersistentVolume',
-      metadata: { name: `${className}-${index}`, labels: { 'test-volumes': className } },
+      metadata: { name: `${className}-${randomBytes(3).toString('hex')}`, labels: { 'test-volumes': className } },
       spec: { storageClassName: className, capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], persistentVolumeReclaimPolicy: 'Retain', hostPath: { path: join(directory, String(index)), type: 'DirectoryOrCreate' } },
     }));
     await this.apply(...volumes);
   }
 
-  /** Removes namespaces with everything in them, and the volumes of these classes. */
+  /** Has namespaces with everything in them removed, and the volumes of these classes; the cluster takes its time for that. */
   async sweep(namespaces: readonly string[], classes: readonly string[] = []): Promise<void> {
-    await this.kubectl(['delete', 'namespace', '--ignore-not-found', '--timeout', '100s', ...namespaces]);
-    for (const name of classes) await this.kubectl(['delete', 'persistentvolume', '--ignore-not-found', '--timeout', '60s', '--selector', `test-volumes=${name}`]);
+    await this.kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...namespaces]);
+    for (const name of classes) await this.kubectl(['delete', 'persistentvolume', '--ignore-not-found', '--wait=false', '--selector', `test-volumes=${name}`]);
     for (const directory of this.#directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  }
+
+  /** Waits until a namespace is gone, so that its name is free again. */
+  async gone(namespace: string): Promise<void> {
+    await this.kubectl(['delete', 'namespace', '--ignore-not-found', '--timeout', '100s', namespace]);
   }
 }
 

@@ -32,6 +32,8 @@ export interface StoryWorld {
   hasVolume(prefix: string): Promise<boolean>;
   /** How reasons of failures begin. */
   readonly reasons: { readonly image: RegExp; readonly crash: RegExp; readonly health: RegExp };
+  /** Before each story. */
+  prepare?(): Promise<void>;
   /** Removes everything of the prefix, volumes too. */
   sweep(prefix: string): Promise<void>;
 }
@@ -41,11 +43,14 @@ const digestOf = (row: DeploymentRow): string => webOf(row)?.digest ?? '';
 
 /** Runs all of them. */
 export function tellStories(world: StoryWorld): void {
-  const prefix = `story${process.pid}`;
+  let told = 0;
+  let prefix = '';
   const test = suite(`stories on ${world.title}`);
   let stack: Stack;
   test.before.each(async () => {
-    await world.sweep(prefix);
+    // A target of its own for each: engines take their time to clear the one before away.
+    prefix = `story${process.pid}x${++told}`;
+    await world.prepare?.();
     stack = await Stack.start({ 'nodes/harbor.yaml': world.nodeManifest, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': world.version('1.0.0') }, { engine: await world.engine() });
   });
   test.after.each(async () => {
