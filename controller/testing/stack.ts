@@ -45,6 +45,8 @@ export interface StackOptions {
   readonly node?: string;
   /** A cron expression; once a second unless told. */
   readonly poll?: string;
+  /** Gets every log line of controller and agent, at debug. */
+  readonly onLog?: (line: string) => void;
   /** Further settings, by the names of their variables. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -70,7 +72,9 @@ export class Stack {
     this.home = mkdtempSync(join(tmpdir(), 'tagboat-stack-'));
     this.node = options.node ?? 'harbor';
     this.#options = options;
-    this.#log = process.env['TAGBOAT_TEST_LOG'] === undefined ? silentLogger() : createLogger({ level: 'debug', pretty: true });
+    const { onLog } = options;
+    if (onLog !== undefined) this.#log = createLogger({ level: 'debug', write: onLog });
+    else this.#log = process.env['TAGBOAT_TEST_LOG'] === undefined ? silentLogger() : createLogger({ level: 'debug', pretty: true });
   }
 
   /** The first commit has to hold the node's manifest. */
