@@ -47,7 +47,7 @@ test('defaults are filled in, and everything is frozen', () => {
   assert.is(config.agentAddress, '127.0.0.1:8443');
   assert.is(config.agentImage, `tagboat:${packageVersion()}`);
   assert.is(config.public, false);
-  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200 } });
+  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], notificationUrls: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200 } });
   assert.equal(config.retention, { attemptsMs: 365 * 86_400_000, eventsMs: 30 * 86_400_000, accessMs: 30 * 86_400_000, deliveriesMs: 30 * 86_400_000 });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.teams[0]) && Object.isFrozen(config.listeners.http));
 });
@@ -197,6 +197,16 @@ test('what the schema cannot say is said as well', () => {
     'tagboat.yaml:4:49 poll is no cron expression with seconds; for example */10 * * * * *',
   ]);
   assert.not.match(found.join(), 'c4n4ry');
+});
+
+test('notification URLs: one of a name, http or https, never shown', () => {
+  const found = problems(`${SMALL}    notificationUrls:\n      - { name: chat, url: "https://chat.example.org/c4n4ry" }\n      - { name: chat, url: "ftp://c4n4ry" }\n`);
+  assert.equal(found, ['tagboat.yaml:6:17 two notification URLs are named chat', 'tagboat.yaml:6:28 the notification URL chat is no http or https URL']);
+  assert.not.match(found.join(), 'c4n4ry');
+  const config = load(null, { TAGBOAT_TEAMS_0_NAME: 'acme', TAGBOAT_TEAMS_0_REPOSITORY: '/srv/acme.git', TAGBOAT_TEAMS_0_NOTIFICATION_URLS_0_NAME: 'chat', TAGBOAT_TEAMS_0_NOTIFICATION_URLS_0_URL: 'https://chat.example.org/c4n4ry', TAGBOAT_NOTIFICATIONS_ALLOW_PRIVATE_ADDRESSES: 'true' });
+  assert.is(config.teams[0]?.notificationUrls[0]?.url.reveal(), 'https://chat.example.org/c4n4ry');
+  assert.is(config.notifications.allowPrivateAddresses, true);
+  assert.not.match(JSON.stringify(config), 'c4n4ry');
 });
 
 test('a secret of the wrong form is one problem, not three', () => {

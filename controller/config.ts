@@ -45,6 +45,8 @@ export interface TeamConfig {
   readonly credentials: Credentials | null;
   /** Other repositories that its products may come from (R1); those of `allowedSources` are not repeated. */
   readonly sources: readonly SourceRule[];
+  /** Where notifications go, by the names that manifests know; each team has its own (R1). */
+  readonly notificationUrls: readonly { readonly name: string; readonly url: Secret }[];
   readonly webhookSecret: Secret | null;
   readonly reviews: ReviewConfig;
 }
@@ -79,6 +81,7 @@ export interface ControllerConfig {
   readonly gitCa: string | null;
   /** Milliseconds. Audit rows are never removed: the chain is proved from its first row (R26). */
   readonly retention: { readonly attemptsMs: number; readonly eventsMs: number; readonly accessMs: number; readonly deliveriesMs: number };
+  readonly notifications: { readonly allowPrivateAddresses: boolean };
   readonly encryptionKeyFile: string;
   readonly operatorTokenFile: string;
   readonly logLevel: string;
@@ -147,6 +150,7 @@ interface RawConfig {
   readonly allowedSources: readonly string[];
   readonly gitCaFile?: string;
   readonly retention: { readonly attempts: string; readonly events: string; readonly access: string; readonly deliveries: string };
+  readonly notifications: { readonly allowPrivateAddresses: boolean };
   readonly encryptionKeyFile?: string;
   readonly operatorTokenFile?: string;
   readonly logLevel: string;
@@ -160,6 +164,7 @@ interface RawTeam {
   readonly poll: string;
   readonly credentials?: RawCredentials;
   readonly sources: readonly { readonly url: string; readonly credentials?: RawCredentials }[];
+  readonly notificationUrls: readonly { readonly name: string; readonly url: RawSecret }[];
   readonly webhookSecret?: RawSecret;
   readonly reviews: RawReviews;
 }
@@ -202,6 +207,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     allowedSources: raw.allowedSources,
     gitCa: raw.gitCaFile === undefined ? null : readCaFile(source.path(raw.gitCaFile, ['gitCaFile']), ['gitCaFile'], source),
     retention: { attemptsMs: milliseconds(raw.retention.attempts), eventsMs: milliseconds(raw.retention.events), accessMs: milliseconds(raw.retention.access), deliveriesMs: milliseconds(raw.retention.deliveries) },
+    notifications: { allowPrivateAddresses: raw.notifications.allowPrivateAddresses },
     encryptionKeyFile: raw.encryptionKeyFile === undefined ? resolve(dataDirectory, 'encryption.key') : source.path(raw.encryptionKeyFile, ['encryptionKeyFile']),
     operatorTokenFile: raw.operatorTokenFile === undefined ? resolve(dataDirectory, 'operator.token') : source.path(raw.operatorTokenFile, ['operatorTokenFile']),
     logLevel: raw.logLevel,
@@ -233,6 +239,7 @@ function completeTeam(raw: RawTeam, at: ConfigPath, source: ConfigSource): TeamC
     poll: raw.poll,
     credentials: credentials === undefined ? null : completeCredentials(credentials, raw.repository, [...at, 'credentials'], source),
     sources: raw.sources.map((one, index) => completeSource(one, [...at, 'sources', index], source)),
+    notificationUrls: completeUrls(raw.notificationUrls, [...at, 'notificationUrls'], source),
     webhookSecret: secret(raw.webhookSecret, 'webhookSecret'),
     reviews: completeReviews(raw.reviews, raw.repository, [...at, 'reviews'], source),
   };
@@ -274,6 +281,18 @@ function completeCredentials(raw: RawCredentials, repository: string, at: Config
     source.fault([...at, 'type'], error instanceof Error ? error.message : 'these credentials do not fit');
   }
   return credentials;
+}
+
+function completeUrls(raw: RawTeam['notificationUrls'], at: ConfigPath, source: ConfigSource): TeamConfig['notificationUrls'] {
+  const names = new Set<string>();
+  return raw.map(({ name, url }, index) => {
+    if (names.has(name)) source.fault([...at, index, 'name'], `two notification URLs are named ${name}`);
+    names.add(name);
+    const secret = source.secret(url, [...at, index, 'url']);
+    // The value itself is never shown: it is the key to the channel.
+    if (secret.reveal() !== '' && !/^https?:\/\/[^\s/]+/i.test(secret.reveal().trim())) source.fault([...at, index, 'url'], `the notification URL ${name} is no http or https URL`);
+    return { name, url: secret };
+  });
 }
 
 function readText(file: string, shown: string): string {

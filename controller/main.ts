@@ -22,6 +22,8 @@ import { ParseCache } from './manifests/parse-cache.ts';
 import type { Metrics } from './metrics.ts';
 import { boundedLabel, createMetrics } from './metrics.ts';
 import { packageVersion } from './package-root.ts';
+import { runDeliveryLoop } from './notify/delivery-loop.ts';
+import { Bell } from './reconcile/bell.ts';
 import { NodeSessions } from './reconcile/node-sessions.ts';
 import { ProductSources } from './reconcile/product-sources.ts';
 import { RepositoryReader } from './reconcile/read-repository.ts';
@@ -134,6 +136,8 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
     loops.set(team.name, loop);
   }
   const changes = new ChangeFeed({ pool, log });
+  const notifications = new Bell();
+  const urls = new Map(config.teams.map((team) => [team.name, new Map(team.notificationUrls.map(({ name, url }) => [name, url]))]));
   const listener = await createListener(
     database.url,
     Object.values(CHANNELS),
@@ -141,6 +145,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
       if (channel === CHANNELS.work) return sessions.wake(payload);
       if (channel === CHANNELS.changes) return changes.notice(payload);
       if (channel === CHANNELS.poll) return loops.get(payload)?.hasten();
+      if (channel === CHANNELS.notifications) return notifications.ring();
       const request = JSON.parse(payload) as PlanRequest;
       loops.get(request.team)?.planSoon(request.deployments);
     },
@@ -149,6 +154,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
       onReconnect: () => {
         sessions.wakeAll();
         changes.missed();
+        notifications.ring();
         for (const loop of loops.values()) loop.planSoon();
       },
     },
@@ -156,13 +162,23 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
   undo.push(() => listener.close());
   for (const loop of loops.values()) running.push(loop.run(ending.signal));
   running.push(runSweepLoop({ pool, log, retention: config.retention }, ending.signal));
+  running.push(runDeliveryLoop({
+    pool,
+    log,
+    bell: notifications,
+    publicUrl: config.publicUrl,
+    allowPrivate: config.notifications.allowPrivateAddresses,
+    keepMs: config.retention.eventsMs,
+    urlOf: (team, name) => urls.get(team)?.get(name),
+    onResult: (team, channel, result) => metrics.notifications.inc({ team, channel, result }),
+  }, ending.signal));
 
   const nodes = nodeAdministration(config, pool, authority, listeners);
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
   const hooks = new Map(config.teams.map(({ name, webhookSecret: secret, reviews }) => [name, { secret, reviews: reviews.limit > 0, reviewBranches: reviews.branches }]));
   const closing = new AbortController();
   const web = await startWeb(
-    createWeb({ pool, log, metrics, hooks, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    createWeb({ pool, log, metrics, hooks, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, hasNotificationUrl: (team, name) => urls.get(team)?.has(name) === true, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
     config.listeners.http,
   );
   undo.push(() => {

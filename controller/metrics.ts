@@ -47,6 +47,10 @@ export function createMetrics() {
     httpRequests: new Counter({ name: 'tagboat_http_requests_total', help: 'HTTP requests that were answered.', labelNames: ['method', 'route', 'status'] as const, registers }),
     /** Set at each scrape from the database. */
     auditRows: new Gauge({ name: 'tagboat_audit_rows_total', help: 'Audit rows of each team.', labelNames: ['team'] as const, registers }),
+    /** `result`: delivered | retried | failed. */
+    notifications: new Counter({ name: 'tagboat_notifications_total', help: 'Tries to deliver notifications.', labelNames: ['team', 'channel', 'result'] as const, registers }),
+    /** Set at each scrape from the database. */
+    notificationsPending: new Gauge({ name: 'tagboat_notifications_pending', help: 'Notifications that wait for delivery.', labelNames: ['team'] as const, registers }),
     databaseErrors: new Counter({ name: 'tagboat_database_errors_total', help: 'Queries that failed.', registers }),
   };
 }

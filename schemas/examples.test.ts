@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DEPLOYMENT_DEFAULTS, HEALTH_DEFAULTS } from '../controller/model/defaults.ts';
+import { DEFAULT_EVENTS } from '../controller/model/notification.ts';
 import { SCHEMAS } from './gen/documents.ts';
 import { validateContainerConfig, validateDeployment, validateTargetSpec } from './gen/validators.ts';
 
@@ -46,6 +47,7 @@ test('printed defaults are the ones in the code', () => {
     ((((SCHEMAS[stem] as Node)['$defs'] as Node)[definition] as Node)['properties'] as Record<string, Node>)[name]?.['default'];
   for (const key of ['strategy', 'retries', 'protected', 'removeVolumes', 'selfHeal'] as const) assert.is(property('deployment', 'DeploymentSpec', key), DEPLOYMENT_DEFAULTS[key]);
   for (const key of ['attempt', 'pull', 'health'] as const) assert.is(property('deployment', 'DeploymentTimeouts', key), DEPLOYMENT_DEFAULTS.timeouts[key]);
+  assert.equal(property('notification', 'NotificationSpec', 'events'), DEFAULT_EVENTS);
   for (const [key, value] of Object.entries(HEALTH_DEFAULTS)) assert.is(property('container-config', 'HealthCheck', key), value);
 });
 

@@ -8,7 +8,6 @@ import { imageKey, type ReadyImage, type WantedImage } from './images.ts';
 import { milliseconds } from '../core/duration.ts';
 import type { AccessOf } from '../core/registry-access.ts';
 import { clearSecrets } from './clear-secrets.ts';
-import { routeOf, type Route } from './route.ts';
 import type { ContainerPlan } from './runtime.ts';
 
 /** One container as this attempt wants it. */
@@ -24,14 +23,13 @@ export interface WantedContainer {
   readonly stopGraceSeconds: number;
   /** `tcp/80`, of the node. */
   readonly hostPorts: readonly string[];
-  readonly route: Route | undefined;
   readonly plan: ContainerPlan;
   /** Containers that run to their end before it, in order. */
   readonly helpers: readonly ContainerPlan[];
 }
 
 /** What only the agent looks at: a change of it touches no container. */
-const AGENT_ONLY = new Set(['healthCheck', 'expectedState', 'strategy', 'kubernetes', 'replicas']);
+const AGENT_ONLY = new Set(['healthCheck', 'expectedState', 'strategy', 'kubernetes', 'routing', 'expose', 'replicas']);
 
 export function containerNameOf(spec: TargetSpec, image: TargetImage): string {
   return finalName(spec.prefix, image.config.name ?? image.name);
@@ -86,8 +84,7 @@ export function wantedContainers(
     const expected = config.expectedState?.state ?? 'running';
     const grace = Math.ceil(milliseconds(config.stopGrace, '10s') / 1000);
     const hostPorts = hostPortsOf(config);
-    const route = routeOf(config);
-    const labels = labelsOf(spec, image, attemptId, { role: 'main', hash, digest: main.digest, reference: image.image, grace, route });
+    const labels = labelsOf(spec, image, attemptId, { role: 'main', hash, digest: main.digest, reference: image.image, grace });
     return {
       name,
       image,
@@ -99,7 +96,6 @@ export function wantedContainers(
       recreate: image.strategy === 'recreate' || hostPorts.length > 0 || config.networkMode === 'host',
       stopGraceSeconds: grace,
       hostPorts,
-      route,
       plan: { name, image: main.source, config, labels, networks, volumeNames: volumeNamesOf(spec.prefix, config), secrets: clearSecrets(config.secrets, opened) },
       helpers,
     };
@@ -118,7 +114,7 @@ function labelsOf(
   spec: TargetSpec,
   image: TargetImage,
   attemptId: bigint,
-  own: { role: string; hash: string; digest: string; reference: string; grace: number; route?: Route | undefined },
+  own: { role: string; hash: string; digest: string; reference: string; grace: number },
 ): Record<string, string> {
   return {
     ...image.config.labels,
@@ -132,7 +128,6 @@ function labelsOf(
     [LABEL.digest]: own.digest,
     [LABEL.reference]: own.reference,
     [LABEL.stopGrace]: String(own.grace),
-    ...(own.route !== undefined && { [LABEL.route]: JSON.stringify(own.route) }),
   };
 }
 

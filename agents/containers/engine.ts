@@ -8,31 +8,21 @@ import { HealthMonitor } from './monitor.ts';
 import { observeTeam, takeBaseline } from './observe.ts';
 import { removeTarget } from './remove.ts';
 import { rollOut } from './rollout.ts';
-import type { Router } from './route.ts';
 import { RuntimeError, type ContainerRuntime } from './runtime.ts';
-import { Tending } from './tending.ts';
 import { watchTeam } from './watch.ts';
 
-/** @param router leads requests from outside; a runtime without one only notes the routes. */
-export function createContainerEngine(runtime: ContainerRuntime, router?: Router): Engine {
+export function createContainerEngine(runtime: ContainerRuntime): Engine {
   const monitor = new HealthMonitor(runtime);
   const looks = new Looks(runtime);
   return {
     type: runtime.type,
     simulated: runtime.simulated,
     version: (signal) => spoken(runtime.version(signal)),
-    deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context, router),
-    remove: (target, context) => removeTarget(runtime, target, context, router),
+    deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context),
+    remove: (target, context) => removeTarget(runtime, target, context),
     baseline: (spec) => spoken(takeBaseline(runtime, spec)),
     observe: (team, memories) => spoken(observeTeam(runtime, looks, monitor, team, memories)),
-    watch: async (team, onChange, signal) => {
-      const tending = router === undefined ? undefined : new Tending(router, team);
-      const changed = (prefix: string | undefined): void => {
-        tending?.stir();
-        onChange(prefix);
-      };
-      await watchTeam(runtime, looks, monitor, team, changed, signal).finally(() => tending?.stop());
-    },
+    watch: (team, onChange, signal) => watchTeam(runtime, looks, monitor, team, onChange, signal),
     logs: (request, signal) => logsOf(runtime, request, signal),
   };
 }

@@ -74,7 +74,6 @@ export type FailureCode =
   | 'HealthCheckFailed'
   | 'ExpectedStateNotReached'
   | 'PortInUse'
-  | 'RouteTaken'
   | 'NameTaken'
   | 'Unsupported'
   | 'SpecRefused'

@@ -22,6 +22,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'token list': ['tagboat token list --team acme', 'tagboat token list --format json'],
   'token revoke': ['tagboat token revoke 3f9a1c02b7de --team acme'],
   'import compose': ['tagboat import compose docker-compose.yaml --product shop --node harbor', 'tagboat import compose compose.yaml --output deployments --profile "*"'],
+  'notify test': ['tagboat notify test chat --team acme', 'tagboat notify test chat --format json | jq .state'],
   completion: ['source <(tagboat completion bash)', 'tagboat completion zsh > "${fpath[1]}/_tagboat"', 'tagboat completion fish > ~/.config/fish/completions/tagboat.fish'],
 };
 

@@ -13,6 +13,7 @@ import { registerImport } from './import.ts';
 import { registerInit } from './init.ts';
 import { registerLogs } from './logs.ts';
 import { registerNode } from './node.ts';
+import { registerNotify } from './notify.ts';
 import { registerPlan } from './plan.ts';
 import { registerRender } from './render.ts';
 import { registerSeal } from './seal.ts';
@@ -33,7 +34,7 @@ export function createProgram(): Command {
     .configureHelp({ styleTitle: (text) => styleText('bold', text), styleCommandText: (text) => styleText('cyan', text), styleSubcommandText: (text) => styleText('cyan', text), styleOptionText: (text) => styleText('cyan', text) })
     .exitOverride();
 
-  for (const register of [registerDemo, registerController, registerAgent, registerInit, registerValidate, registerRender, registerPlan, registerSeal, registerStatus, registerLogs, registerAudit, registerNode, registerToken, registerImport, registerCompletion]) register(program);
+  for (const register of [registerDemo, registerController, registerAgent, registerInit, registerValidate, registerRender, registerPlan, registerSeal, registerStatus, registerLogs, registerAudit, registerNode, registerToken, registerImport, registerNotify, registerCompletion]) register(program);
   addExamples(program);
   for (const command of program.commands) {
     command.exitOverride();

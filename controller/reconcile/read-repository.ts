@@ -13,6 +13,8 @@ import { checkReferences } from '../manifests/check-references.ts';
 import type { ParseCache } from '../manifests/parse-cache.ts';
 import { hashOf } from '../model/canonical.ts';
 import type { Manifest, ManifestSet } from '../model/manifest.ts';
+import { declaredNotification } from '../model/notification.ts';
+import type { DeclaredNotification } from '../model/notification.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import type { Desired } from '../plan/types.ts';
@@ -41,6 +43,7 @@ export interface Reading {
   readonly problems: readonly Problem[];
   readonly nodes: readonly DeclaredNode[];
   readonly products: readonly DeclaredProduct[];
+  readonly notifications: readonly DeclaredNotification[];
   readonly versions: readonly RefVersion[];
   /** Products whose versions could not be looked at: what is recorded of them stays. */
   readonly unread: ReadonlySet<string>;
@@ -147,6 +150,7 @@ export class RepositoryReader {
       actor: profile?.email ?? `${author.name} <${author.email}>`,
       desired,
       problems,
+      notifications: this.#memory.same('notifications', [...files.set.byKind.Notification.values()].map(({ name, spec }) => declaredNotification(name, spec))),
       nodes: this.#memory.same('nodes', [...files.set.byKind.Node.values()].map(({ name, spec }) => ({ name, type: spec.type, labels: textOf(spec.labels) }))),
       products: this.#memory.same('products', [...files.set.byKind.Product.values()].map(({ name, spec }) => ({ name, type: spec.type, description: spec.description ?? '' }))),
       versions,

@@ -4,6 +4,7 @@ import { hashOf } from '../model/canonical.ts';
 import { saveWatched } from '../store/deliveries.ts';
 import { markUndeclared, saveDesired } from '../store/deployments.ts';
 import { saveNodes } from '../store/nodes.ts';
+import { saveNotifications } from '../store/notifications.ts';
 import { saveSynced } from '../store/teams.ts';
 import { saveProducts, saveVersions } from '../store/versions.ts';
 import type { Reading } from './read-repository.ts';
@@ -20,6 +21,7 @@ export async function saveReading(pool: DatabasePool, reading: Reading, before: 
   const blocked = [...desired.blocked.values()].filter((item) => before === undefined || changed.includes(item.name));
   await pool.transaction(async (tx) => {
     if (before?.nodes !== reading.nodes) await saveNodes(tx, desired.team, reading.nodes);
+    if (before?.notifications !== reading.notifications || before.desired.mayRemove !== desired.mayRemove) await saveNotifications(tx, desired.team, reading.notifications, desired.mayRemove);
     if (before?.products !== reading.products) await saveProducts(tx, desired.team, reading.products);
     if (before === undefined || hashOf(before.versions) !== hashOf(reading.versions)) await saveVersions(tx, desired.team, reading.versions, reading.unread);
     await saveDesired(tx, desired.team, desired.commit, wanted, blocked);

@@ -15,6 +15,8 @@ export const CHANNELS = {
   poll: 'tagboat_poll',
   /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0025) for whoever shows the rows. */
   changes: 'tagboat_changes',
+  /** Payload: the team; written by triggers (migrations/0035) when the outbox has something new. */
+  notifications: 'tagboat_notifications',
 } as const;
 
 export interface PlanRequest {

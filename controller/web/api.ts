@@ -12,6 +12,7 @@ import type { AccessOptions } from './access.ts';
 import { auditQuery, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
+import { addNotificationRoutes } from './notification-api.ts';
 import { addReviewApi } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendTeamEvents } from './team-events.ts';
@@ -96,6 +97,7 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
     response.status(204).end();
   });
 
+  addNotificationRoutes(api, context);
   addReviewApi(api, context);
   addDeliveryApi(api, context);
   addTokenRoutes(api, context);

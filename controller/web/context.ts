@@ -63,6 +63,8 @@ export interface WebContext {
   readonly nodes: NodeAdministration;
   readonly logs: NodeLogs;
   readonly changes: ChangeFeed;
+  /** Does the configuration of this team have a notification URL of that name? */
+  readonly hasNotificationUrl: (team: string, name: string) => boolean;
   /** Aborts when the controller stops: answers that go on end then. */
   readonly closing: AbortSignal;
   /** Of Tagboat, for the foot of pages. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { sql } from 'slonik';
 import { TagboatError } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
+import { countPending } from '../store/notifications.ts';
 import { countDeployments } from '../store/views/deployments.ts';
 import { countAuditRows } from '../store/views/teams.ts';
 import { authenticate, callerOf, maySee } from './access.ts';
@@ -46,9 +47,11 @@ export function operationRoutes(context: WebContext, access: AccessOptions): Rou
   });
 
   routes.get('/metrics', 'reader', async (_request, response) => {
-    const [deployments, audits] = await Promise.all([countDeployments(pool), countAuditRows(pool)]);
+    const [deployments, audits, waiting] = await Promise.all([countDeployments(pool), countAuditRows(pool), countPending(pool)]);
     metrics.deployments.reset();
     for (const { team, sync, health, count } of deployments) metrics.deployments.set({ team, sync, health }, count);
+    metrics.notificationsPending.reset();
+    for (const { team, count } of waiting) metrics.notificationsPending.set({ team }, count);
     for (const { team, rows } of audits) metrics.auditRows.set({ team }, rows);
     response.type(metrics.registry.contentType).send(visible(await metrics.registry.metrics(), callerOf(response)));
   });

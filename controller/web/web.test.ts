@@ -269,7 +269,7 @@ test('the operator\'s token is made once, for its owner only, also when replicas
 function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestController['db']['pool'] } = {}) {
   const logged: string[] = [];
   const app = createWeb({
-    pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal, changes: new ChangeFeed({ pool: closed.db.pool, log: createLogger({ write: () => undefined }) }),
+    pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal, changes: new ChangeFeed({ pool: closed.db.pool, log: createLogger({ write: () => undefined }) }), hasNotificationUrl: () => false,
     logs: { read: () => assert.unreachable() as never },
     nodes: { mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
     config: { public: true, publicUrl: 'http://127.0.0.1', oidc: null, trustedProxies: [] }, operatorToken: new Secret(OPERATOR_TOKEN), hooks: new Map(), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),

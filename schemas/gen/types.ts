@@ -786,7 +786,7 @@ export interface ContainerConfig {
    */
   routing?: Routing;
   /**
-   * `http` or `https` makes `routing` reachable: through the node's proxy on Docker (http only), by an Ingress on Kubernetes. Default: "none".
+   * `http` or `https` makes `routing` reachable: Traefik labels on Docker, an Ingress on Kubernetes. Default: "none".
    */
   expose?: 'none' | 'http' | 'https';
   /**
@@ -1367,7 +1367,7 @@ export interface NotificationSpec {
    */
   channel: 'webhook' | 'slack' | 'discord' | 'teams' | 'mattermost' | 'rocket-chat';
   /**
-   * The name of a notification URL in the controller configuration. Such URLs are secrets, so they are never in Git.
+   * The name of one of the team's `notificationUrls` in the controller configuration. Such URLs are secrets, so they are never in Git.
    */
   urlFrom: Name;
   /**

@@ -65,6 +65,7 @@ export async function testController(options: { readonly public?: boolean; reado
     nodes,
     logs: { read: (of, signal) => controls.logs(of, signal) },
     changes,
+    hasNotificationUrl: () => false,
     closing: closing.signal,
     version: '0.1.0',
     config: { public: options.public ?? false, publicUrl: options.publicUrl ?? 'http://127.0.0.1', oidc: options.oidc ?? null, trustedProxies: ['loopback'] },
