@@ -120,6 +120,11 @@ scene('after criss-cross merges the last common ancestor decides; without one th
   const reading = await world.read();
   const examined = await world.examined(reading, head);
   assert.equal([examined.conflicts, [...examined.scope].sort()], [0, ['a', 'b']]);
+  // The shorter way leads to an older common ancestor, seen from which both sides changed the same file.
+  const old = await world.repository.commit({ 'README.md': 'old' }, 'old', { branch: 'old', from: world.base });
+  const long = await topic(world, { 'docs.md': 'text' }, await topic(world, { 'deployments/b.yaml': named('b', '  environment: { B: long }\n') }, main));
+  const both = await world.repository.commit({}, 'merge the old', { branch: 'topic', from: long, merge: [old] });
+  assert.equal((await world.examined(reading, both)).problems, []);
   const orphan = await world.repository.commit({ 'deployments/a.yaml': named('a') }, 'root', { branch: 'orphan', from: null });
   const { problems, scope } = await world.examined(reading, orphan);
   assert.equal([problems.map(({ code, message }) => `${code}: ${message}`), scope.size], [['MergeConflict: the request has no history in common with main'], 0]);
