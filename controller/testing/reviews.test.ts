@@ -166,13 +166,14 @@ test('the Git host is told the verdict and the very text of the command line, on
   assert.ok(comment.startsWith(out.trimEnd()), `${comment}\n--- is not ---\n${out}`);
   assert.match(comment, `${review.planHash.slice(0, 12)}`);
   assert.match(comment, '/teams/acme/reviews/pull%2F17');
-  const status = forge.state.statuses.find(({ commit }) => commit === review.head)!;
+  const status = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === review.head), { what: 'the status of pull/17', timeoutMs: 30_000 });
   assert.equal([status.state, status.context, status.description], ['success', 'tagboat/acme', `1 deploy; plan ${review.planHash.slice(0, 12)}`]);
   await commented(18, /SchemaViolation/);
   const broken = (await find('pull/18'))!.head;
   const told = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === broken), { what: 'the status of pull/18', timeoutMs: 30_000 });
   assert.is(told.state, 'failure');
   assert.match(told.description, `1 problem: ${DEPLOYMENT}:10 `);
+  await sleepUntil(async () => (await stack.get<{ deliveries: { state: string }[] }>('/reviews/pull/17')).deliveries.every(({ state }) => state === 'sent'), { what: 'the notes of what was told', timeoutMs: 30_000 });
   const { deliveries } = await stack.get<{ deliveries: { kind: string; state: string }[] }>('/reviews/pull/17');
   assert.equal(deliveries.map(({ kind, state }) => [kind, state]), [['comment', 'sent'], ['status', 'sent']]);
   const rows = JSON.stringify(await stack.db.pool.any(sql.unsafe`select * from outbox`));

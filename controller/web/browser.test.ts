@@ -11,6 +11,7 @@ import type { TestController } from './testing/controller.ts';
 import { seedFleet } from './testing/fleet.ts';
 import { seedHarbour } from './testing/harbour.ts';
 import { seedTree } from './testing/tree.ts';
+import { seedReviews } from './testing/reviews.ts';
 import { seedVoyage } from './testing/voyage.ts';
 import type { LogLine } from './context.ts';
 
@@ -24,11 +25,12 @@ const logged = new EventEmitter();
 const VOYAGE = 'checkout-and-payment-orchestration-service-production';
 const PAGES = ['/', '/teams/acme', '/teams/acme?view=where', '/teams/acme?show=fine', '/teams/fleet', '/teams/acme/deployments/shop-staging', '/teams/acme/deployments/shop-production', '/teams/acme/deployments/docs',
   `/teams/acme/deployments/${VOYAGE}`, `/teams/acme/deployments/${VOYAGE}/logs?container=checkout-web`, 'attempt',
-  '/teams/acme/products', '/teams/acme/products/shop', '/teams/acme/products/lighthouse-keeper', '/teams/acme/nodes', '/teams/acme/nodes/harbor', '/teams/acme/nodes/pier', '/teams/acme/audit', '/teams/nobody'];
+  '/teams/acme/products', '/teams/acme/products/shop', '/teams/acme/products/lighthouse-keeper', '/teams/acme/nodes', '/teams/acme/nodes/harbor', '/teams/acme/nodes/pier', '/teams/acme/audit', '/teams/acme/reviews', '/teams/acme/reviews/pull%2F17', '/teams/acme/reviews/pull%2F12', '/teams/nobody'];
 
 test.before(async () => {
   controller = await testController({ public: true });
   await seedHarbour(controller.db.pool);
+  await seedReviews(controller.db.pool);
   await seedFleet(controller.db.pool, 'fleet', 20);
   await seedVoyage(controller.db.pool, 'acme');
   await seedTree(controller.db.pool, 'acme', 'lighthouse-keeper', 40);

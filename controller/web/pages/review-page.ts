@@ -3,6 +3,7 @@ import type { DeliveryView, ReviewAction, ReviewView } from '../../store/views/r
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import { badge, commit, deploymentLink, nodeLink, pill, time } from '../parts.ts';
+import { actionDetails } from './action-details.ts';
 import { outcome, verdict } from './reviews-page.ts';
 
 const METHODS: Readonly<Record<string, string>> = {
@@ -24,7 +25,7 @@ ${mergedNotice(review)}
 ${deliveries.length > 0 && html`<div><dt>Git host</dt><dd>${deliveries.map((delivery) => told(delivery, now))}</dd></div>`}
 </dl>
 ${problems(review)}
-${review.notes.length > 0 && html`<section aria-labelledby="moment"><h2 id="moment">As things are now <span class="count">${review.notes.length}</span></h2><ul class="card">${review.notes.map((note) => html`<li class="wrap">${note}</li>`)}</ul></section>`}
+${review.notes.length > 0 && html`<section aria-labelledby="moment"><h2 id="moment">As things are now <span class="count">${review.notes.length}</span></h2><div class="card"><ul class="plain">${review.notes.map((note) => html`<li class="wrap">${note}</li>`)}</ul></div></section>`}
 <section aria-labelledby="actions"><h2 id="actions">Actions <span class="count">${review.actions.length}</span></h2>
 ${review.actions.length === 0 ? html`<p class="card empty">Nothing: the merge changes no deployment.</p>` : html`<ol class="timeline">${review.actions.map((action) => actionItem(team, action))}</ol>`}</section>`;
 }
@@ -32,7 +33,7 @@ ${review.actions.length === 0 ? html`<p class="card empty">Nothing: the merge ch
 function told({ kind, state, tries, lastError, sentAt, nextAt }: DeliveryView, now: Date): Html {
   if (state === 'sent') return html`<p>${kind} told ${time(sentAt, now)}</p>`;
   if (state === 'failed') return html`<p class="fault wrap">${kind} given up after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${lastError}</p>`;
-  return html`<p>${kind} waits, ${time(nextAt, now)}</p>${lastError !== null && html`<p class="why">${lastError}</p>`}`;
+  return html`<p>${kind} waits${nextAt !== null && nextAt > now ? html`, ${time(nextAt, now)}` : ' for its turn'}</p>${lastError !== null && html`<p class="why">${lastError}</p>`}`;
 }
 
 function mergedNotice(review: ReviewView): Html | false {
@@ -53,16 +54,6 @@ function problems({ problems: list }: ReviewView): Html | false {
 }
 
 function actionItem(team: string, action: ReviewAction): Html {
-  const gaps = action.strategies.filter(({ strategy }) => strategy === 'recreate');
-  return html`<li class="card">
-<h3>${badge(action.kind)} ${deploymentLink(team, action.deployment)}${action.from !== action.to && html` <b>${action.from ?? 'nothing'} → ${action.to ?? 'nothing'}</b>`}</h3>
-<p class="quiet">${nodeLink(team, action.node)} / ${action.prefix ?? '?'}</p>
-<p class="wrap">${action.reason}</p>
-${action.changes.length > 0 && html`<h4>Changes</h4><ul class="plain diff">${action.changes.map((change) => html`<li><code class="wrap">${change.image} ${change.path}: ${change.from !== null && html`<del>${change.from}</del>`}${change.from !== null && change.to !== null && ' → '}${change.to !== null && html`<ins>${change.to}</ins>`}</code></li>`)}</ul>`}
-${action.strategies.length > 0 && html`<h4>Strategy</h4><p>${gaps.length === 0 ? 'No gap is expected.' : html`A gap is expected for ${gaps.map(({ image }) => image).join(', ')}.`}</p><ul class="plain">${action.strategies.map((choice) => html`<li class="quiet wrap">${choice.image}: ${choice.strategy}, ${choice.reason}</li>`)}</ul>`}
-${action.statusChanges.length > 0 && html`<h4>Statuses</h4><ul class="plain">${action.statusChanges.map((change) => html`<li>${change.version}: ${change.from ?? 'new'} → ${pill(change.to)} <span class="quiet">${change.reason}</span></li>`)}</ul>`}
-${action.waitsFor.length > 0 && html`<p>Waits for ${action.waitsFor.join(', ')}.</p>`}
-${action.adoptsFrom !== null && html`<p>Adopts the target of ${action.adoptsFrom}.</p>`}
-${action.kind === 'remove' && html`<p>${action.removesVolumes ? 'Its volumes are removed too.' : 'Its volumes stay.'}</p>`}
-</li>`;
+  return html`<li class="card"><h3>${deploymentLink(team, action.deployment)} <span class="quiet">on</span> ${nodeLink(team, action.node)} / ${action.prefix ?? '?'}</h3>
+<div>${actionDetails(action)}</div></li>`;
 }
