@@ -16,6 +16,7 @@ import { pooled } from '../core/pool.ts';
 import { asFailure } from './api-failure.ts';
 import type { KubeApi } from './api.ts';
 import { apply, type Applied } from './apply.ts';
+import { snapshot, type Earlier } from './earlier.ts';
 import { takeInventory } from './inventory.ts';
 import { ensureNamespace } from './namespace.ts';
 import { LABEL } from './objects/labels.ts';
@@ -23,7 +24,7 @@ import { allObjects, objectKey, type TargetObjects } from './objects/target-obje
 import type { KubeObject } from './objects/types.ts';
 import { containerStates, digestsOf } from './pods.ts';
 import { prune } from './prune.ts';
-import { restore } from './restore.ts';
+import { restore, type RestoreResult } from './restore.ts';
 import { NamespaceWatch } from './rollout.ts';
 import { imageOf, wantedObjects } from './sets.ts';
 import { refuseUnsupported } from './supported.ts';
@@ -31,13 +32,15 @@ import { refuseUnsupported } from './supported.ts';
 export async function rollOut(api: KubeApi, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext): Promise<AttemptEnd> {
   // One that was begun before may have touched anything.
   let touched = context.resumed;
+  let seen: Earlier | undefined;
   try {
     refuseUnsupported(spec);
     const objects = await wantedObjects(api, spec, previous, context);
     safePoint(context);
+    if (previous === undefined && !context.resumed) seen = await snapshot(api, spec, context.deadline);
     return await carryOut(api, spec, objects, context, () => (touched = true));
   } catch (error) {
-    return failed(api, spec, previous, context, error, touched);
+    return failed(error, touched ? (why) => restore(api, spec, previous, seen, context, why) : undefined);
   }
 }
 
@@ -85,10 +88,10 @@ async function refuseForeign(api: KubeApi, spec: TargetSpec, objects: TargetObje
 }
 
 /** The one exit of everything that did not succeed: restore, then say what happened. */
-async function failed(api: KubeApi, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext, error: unknown, touched: boolean): Promise<AttemptEnd> {
+async function failed(error: unknown, goBack: ((why: string) => Promise<RestoreResult>) | undefined): Promise<AttemptEnd> {
   const cancelled = error instanceof AttemptCancelled;
   const cause = asFailure(error);
-  const result = touched ? await restore(api, spec, previous, context, cancelled ? 'stops, as the controller asked' : `failed: ${cause.code}`) : { restored: true, text: '', containers: [] };
+  const result = (await goBack?.(cancelled ? 'stops, as the controller asked' : `failed: ${cause.code}`)) ?? { restored: true, text: '', containers: [] };
   const reason = `${cancelled ? error.message : cause.message}${result.text}`;
   if (cancelled) return { outcome: 'cancelled', reason, restored: result.restored, containers: result.containers };
   return { outcome: 'failed', code: cause.code, reason, restored: result.restored, evidence: cause.evidence, containers: result.containers };

@@ -1,4 +1,10 @@
-/** The Engine of a Kubernetes cluster: this file only binds the parts together. */
+/**
+ * The cluster room: here lives the way from a TargetSpec to objects of an API server, and back to what people are told of them. `objects/` says
+ * what is wanted (pure), `judge` whether it has come (pure), `attempt` and `restore` in which order, `inventory` and `managed-fields` what is
+ * ours, `view` and `baseline` what differs; requests are made in `api` alone. In come TargetSpecs, out go calls of the Engine interface.
+ *
+ * This file only binds the parts together.
+ */
 import type { Engine } from '../core/engine.ts';
 import { AgentError } from '../core/errors.ts';
 import { pause } from '../core/pool.ts';

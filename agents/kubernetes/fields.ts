@@ -22,13 +22,31 @@ export function ownedValues(value: unknown, fields: FieldSet, path = '', into: M
   return into;
 }
 
+/** The part of an object that a manager owns: what it would apply again. Items of lists keep their order. */
+export function ownedPart(value: unknown, fields: FieldSet): unknown {
+  const keys = Object.keys(fields).filter((key) => key !== '.');
+  if (keys.length === 0 || value === undefined || value === null) return value;
+  if (!Array.isArray(value)) {
+    const owned = keys.filter((key) => key.startsWith('f:')).map((key): [string, unknown] => [key.slice(2), ownedPart(fieldOf(value, key.slice(2)), fields[key] ?? {})]);
+    return Object.fromEntries(owned.filter(([, item]) => item !== undefined));
+  }
+  return value.flatMap((item: unknown): unknown[] => {
+    const key = keys.find((one) => (one.startsWith('k:') ? matches(item, JSON.parse(one.slice(2)) as Record<string, unknown>) : one.startsWith('v:') && JSON.parse(one.slice(2)) === item));
+    return key === undefined ? [] : [key.startsWith('v:') ? item : ownedPart(item, fields[key] ?? {})];
+  });
+}
+
+function matches(item: unknown, key: Record<string, unknown>): boolean {
+  return Object.entries(key).every(([name, text]) => fieldOf(item, name) === text);
+}
+
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 function listItem(value: unknown, key: string, child: FieldSet, path: string, into: Map<string, string>): void {
   const wanted = JSON.parse(key.slice(2)) as Record<string, unknown>;
-  const item = Array.isArray(value) ? value.find((one: unknown) => Object.entries(wanted).every(([name, text]) => fieldOf(one, name) === text)) : undefined;
+  const item = Array.isArray(value) ? value.find((one: unknown) => matches(one, wanted)) : undefined;
   const label = `${path}[${Object.values(wanted).map(String).join('/')}]`;
   if (item !== undefined && Object.keys(child).every((name) => name === '.')) into.set(label, JSON.stringify(sorted(item)));
   else ownedValues(item, child, label, into);

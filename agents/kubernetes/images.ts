@@ -3,7 +3,9 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { ImageDigest } from '../core/engine.ts';
 import { parseReference } from '../core/reference.ts';
 import { pooled } from '../core/pool.ts';
+import type { AccessOf } from '../core/registry-access.ts';
 import { helperImages } from './objects/helpers.ts';
+import type { Login } from './objects/pull-secret.ts';
 import { digestOfTag } from './registry.ts';
 
 /** A registry that is slower than this does not hold a rollout up. */
@@ -21,16 +23,35 @@ export function referenceBy(pins: Pins): (image: string, digest: string | undefi
   return (image, digest) => (digest === undefined ? (pins.get(image) ?? image) : pinned(image, digest));
 }
 
+/** Every reference that the cluster pulls, with the registry that its image names; helpers name none. */
+function* referencesOf(spec: TargetSpec): Generator<{ readonly reference: string; readonly registry: string | undefined; readonly digest: string | undefined }> {
+  for (const image of spec.images) {
+    yield { reference: image.image, registry: image.registry, digest: image.digest };
+    for (const reference of helperImages(image.config)) yield { reference, registry: undefined, digest: undefined };
+  }
+}
+
+/** What the nodes need to pull them: one login for each host (R1). */
+export function loginsOf(spec: TargetSpec, accessOf: AccessOf): readonly Login[] {
+  const found = new Map<string, Login>();
+  for (const { reference, registry } of referencesOf(spec)) {
+    const access = accessOf(reference, registry);
+    if (access?.credentials !== undefined) found.set(access.host, { host: access.host, ...access.credentials });
+  }
+  return [...found.values()].sort((a, b) => (a.host < b.host ? -1 : 1));
+}
+
 /**
  * Asks the registries for every image that the specification does not pin itself. Where one does not answer, what was applied before
  * for the same reference stays.
  */
-export async function resolvePins(spec: TargetSpec, before: Pins, signal: AbortSignal, tell: (text: string) => void): Promise<Pins> {
-  const references = new Set(spec.images.flatMap((image) => [...(image.digest === undefined ? [image.image] : []), ...helperImages(image.config)]));
+export async function resolvePins(spec: TargetSpec, accessOf: AccessOf, before: Pins, signal: AbortSignal, tell: (text: string) => void): Promise<Pins> {
+  const open = new Map([...referencesOf(spec)].filter((one) => one.digest === undefined).map((one) => [one.reference, one.registry]));
   const pins = new Map<string, string>();
   const silent: string[] = [];
-  await pooled([...references], async (reference) => {
-    const digest = await digestOfTag(reference, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])).catch(() => undefined);
+  await pooled([...open], async ([reference, registry]) => {
+    const access = accessOf(reference, registry);
+    const digest = await digestOfTag(reference, access, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])).catch(() => undefined);
     const pin = digest === undefined ? before.get(reference) : pinned(reference, digest);
     if (pin === undefined) silent.push(reference);
     else pins.set(reference, pin);

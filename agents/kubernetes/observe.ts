@@ -33,7 +33,7 @@ function containersOf(spec: unknown): readonly Named[] {
 
 /** By reference, the text that the workloads have for it. */
 function pinsNow(spec: TargetSpec, objects: readonly ManagedObject[]): Record<string, string> {
-  const plain = targetObjects({ spec, attemptId: 0n, reference: (image) => image, opened: undefined, monitors: false });
+  const plain = targetObjects({ spec, attemptId: 0n, reference: (image) => image, opened: undefined, logins: [], monitors: false });
   const pins: Record<string, string> = {};
   for (const { name, object } of plain.workloads) {
     const live = objects.find((one) => one.kind === object.kind && one.metadata.labels?.[LABEL.image] === name);

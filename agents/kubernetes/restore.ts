@@ -5,15 +5,14 @@ import type { AttemptContext, ContainerState, TargetMemory } from '../core/engin
 import { pooled } from '../core/pool.ts';
 import type { KubeApi } from './api.ts';
 import { apply, isConflict } from './apply.ts';
+import { earlierOf, type Earlier } from './earlier.ts';
 import { takeInventory } from './inventory.ts';
 import { CLAIM } from './kinds.ts';
 import { releaseNamespace } from './namespace.ts';
-import { allObjects } from './objects/target-objects.ts';
+import { LABEL } from './objects/labels.ts';
 import type { KubeObject } from './objects/types.ts';
-import { containerStates } from './pods.ts';
 import { prune, removeAll } from './prune.ts';
 import { NamespaceWatch } from './rollout.ts';
-import { imageOf, previousObjects } from './sets.ts';
 
 /** Less than the worker gives an engine after the deadline. */
 const RESTORE_MS = 100_000;
@@ -26,37 +25,39 @@ export interface RestoreResult {
 }
 
 /** Never throws: the reason of the failure itself must not be lost over it. */
-export async function restore(api: KubeApi, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext, why: string): Promise<RestoreResult> {
+export async function restore(api: KubeApi, spec: TargetSpec, previous: TargetMemory | undefined, seen: Earlier | undefined, context: AttemptContext, why: string): Promise<RestoreResult> {
   const until = AbortSignal.timeout(RESTORE_MS);
   const tell = (step: string, text: string): void => context.progress(step, text);
   tell('restore', why);
   try {
-    if (previous === undefined) {
-      await undo(api, spec, until, tell);
-      return { restored: true, text: '', containers: [] };
-    }
-    return await goBack(api, previous, context, until);
+    const earlier = previous === undefined ? seen : await earlierOf(api, previous, context.secrets, until);
+    if (earlier !== undefined) return await goBack(api, spec, earlier, context, until);
+    return await undo(api, spec, context, until);
   } catch (error) {
     return { restored: false, text: ` The restore failed as well: ${error instanceof Error ? error.message : String(error)}`, containers: [] };
   }
 }
 
 /** Nothing ran before, so nothing is left; claims keep what was written to them. */
-async function undo(api: KubeApi, spec: TargetSpec, until: AbortSignal, tell: AttemptContext['progress']): Promise<void> {
+async function undo(api: KubeApi, spec: TargetSpec, context: AttemptContext, until: AbortSignal): Promise<RestoreResult> {
   const ours = (await takeInventory(api, spec, until)).filter((one) => one.ours);
-  await removeAll(api, ours.filter((one) => one.kind !== CLAIM.kind), until);
-  await releaseNamespace(api, spec, ours.some((one) => one.kind === CLAIM.kind), { until, patienceMs: RESTORE_MS / 2, tell });
+  const made = ours.filter((one) => one.kind !== CLAIM.kind);
+  // An agent that lost its memory and its attempt: what is of another attempt ran before, and is not ours to remove.
+  if (made.some((one) => one.metadata.labels?.[LABEL.attempt] !== String(context.attemptId))) {
+    return { restored: false, text: ' What ran before is not known to this agent; what is in the namespace was left as it is.', containers: [] };
+  }
+  await removeAll(api, made, until);
+  await releaseNamespace(api, spec, made.length < ours.length, { until, patienceMs: RESTORE_MS / 2, tell: (step, text) => context.progress(step, text) });
+  return { restored: true, text: '', containers: [] };
 }
 
-async function goBack(api: KubeApi, previous: TargetMemory, context: AttemptContext, until: AbortSignal): Promise<RestoreResult> {
-  const { spec } = previous;
+async function goBack(api: KubeApi, spec: TargetSpec, earlier: Earlier, context: AttemptContext, until: AbortSignal): Promise<RestoreResult> {
   const tell = (step: string, text: string): void => context.progress(step, text);
-  const objects = await previousObjects(api, previous, context.secrets, until);
   const watch = new NamespaceWatch(api, spec.prefix);
   try {
     const put = async (object: KubeObject): Promise<number | undefined> => {
       try {
-        return (await apply(api, object, { until, force: spec.selfHeal, tell })).metadata.generation;
+        return (await apply(api, object, { until, force: earlier.force, tell })).metadata.generation;
       } catch (error) {
         // Somebody else holds a field of it: he did before the attempt, which left it as it was.
         if (!isConflict(error)) throw error;
@@ -64,20 +65,20 @@ async function goBack(api: KubeApi, previous: TargetMemory, context: AttemptCont
         return undefined;
       }
     };
-    await pooled(objects.ground, put);
-    const applied = await pooled(objects.workloads, async (one) => ({ ...one, image: imageOf(spec, one), generation: (await put(one.object)) ?? 0 }));
-    await pooled(objects.edge, put);
+    await pooled(earlier.ground, put);
+    const applied = await pooled(earlier.workloads, async (one) => ({ ...one, generation: (await put(one.object)) ?? 0 }));
+    await pooled(earlier.edge, put);
     let text = '';
     try {
       const late = (): void => {
         if (until.aborted) throw new AttemptFailure('RestoreFailed', `what ran before was applied again and did not come up within ${RESTORE_MS / 1000} s`);
       };
-      await watch.untilGood(applied, spec.timeouts.health, late, until);
+      await watch.untilGood(applied, earlier.healthTimeout, late, until);
     } catch (error) {
       text = ` Restore incomplete: ${error instanceof Error ? error.message : String(error)}`;
     }
-    if (!(await prune(api, spec, allObjects(objects), { until, tell })) && text === '') text = ' Something of the failed attempt could not be removed; the next attempt does it.';
-    return { restored: !text.startsWith(' Restore'), text, containers: containerStates(spec, watch.pods) };
+    if (!(await prune(api, spec, [...earlier.ground, ...earlier.workloads.map((one) => one.object), ...earlier.edge], { until, tell })) && text === '') text = ' Something of the failed attempt could not be removed; the next attempt does it.';
+    return { restored: !text.startsWith(' Restore'), text, containers: earlier.states(watch.pods) };
   } finally {
     watch.close();
   }

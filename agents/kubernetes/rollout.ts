@@ -1,4 +1,5 @@
 /** Waits for workloads: watches them, their pods and the events of the namespace, and asks the judge whenever something changed. */
+import { setMaxListeners } from 'node:events';
 import type { TargetImage } from '../../schemas/gen/types.ts';
 import { AttemptFailure } from '../core/attempt-failure.ts';
 import { milliseconds } from '../core/duration.ts';
@@ -28,6 +29,7 @@ export class NamespaceWatch {
 
   constructor(api: KubeApi, prefix: string) {
     this.#api = api;
+    setMaxListeners(0, this.#stop.signal);
     const common = { api, namespace: prefix, onChange: () => this.#wake?.() };
     const labelSelector = `${LABEL.prefix}=${prefix}`;
     this.#workloads = WORKLOADS.map((kind) => new Informer({ ...common, kind, labelSelector, trim: trimWorkload(kind.kind) }));

@@ -1,4 +1,4 @@
-/** What a cluster can do to an attempt, each with its reason in the record and nothing lost: no rights, names taken, conflicts, a namespace that stays, a restart of the agent. */
+/** What can stop an attempt half-way, each with its reason in the record and nothing lost: a refusal, a cancel, the deadline, an API server that is away, the end of the agent. */
 // @timeout 240
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,17 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AttemptEnd, TargetMemory } from '../core/engine.ts';
+import { faultProxy } from '../../controller/testing/fault-proxy.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
-import { clusterForTests, type Live } from '../testing/cluster.ts';
+import { clusterForTests } from '../testing/cluster.ts';
 import { contextOf } from '../testing/spec.ts';
 import { createKubernetesEngine } from './engine.ts';
-import { namespacePath } from './kinds.ts';
 
 const world = await clusterForTests('trouble');
 const test = suite('trouble on a cluster');
 
 if (world !== undefined) {
-  const { engine, team, api } = world;
+  const { engine, team } = world;
   const signal = new AbortController().signal;
   const folder = mkdtempSync(join(tmpdir(), 'tagboat-trouble-'));
   test.after(async () => {
@@ -39,100 +39,39 @@ if (world !== undefined) {
   async function imageNow(prefix: string, name = 'web'): Promise<string> {
     return (await world!.get('Deployment', prefix, name))?.spec.template.spec.containers[0].image as string;
   }
-  /** The same cluster for somebody else. */
-  function kubeconfigOf(user: object): string {
-    const path = join(folder, `${Math.random().toString(36).slice(2)}.json`);
-    const text = readFileSync(world!.kubeconfig, 'utf8');
-    const server = /server: '?([^',}\s]+)/.exec(text)?.[1];
-    const ca = /certificate-authority-data: ([^,}\s]+)/.exec(text)?.[1];
-    writeFileSync(path, JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'c', clusters: [{ name: 'c', cluster: { server, 'certificate-authority-data': ca } }], users: [{ name: 'u', user }], contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }] }));
-    return path;
-  }
-
-  test('no rights, and credentials that are not valid (any more), are told apart', async () => {
-    const prefix = world.prefix('rights');
-    const { status } = await api.call<Live>({ method: 'POST', path: '/api/v1/namespaces/default/serviceaccounts/default/token', body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } } });
-    const powerless = await createKubernetesEngine({ kubeconfig: kubeconfigOf({ token: status.token }) });
-    const forbidden = failedEnd(await powerless.deploy(world.spec(prefix, { web: web('1.0.0') }), undefined, contextOf(1)));
-    assert.is(forbidden.code, 'EngineForbidden', forbidden.reason);
-    assert.match(forbidden.reason, /system:serviceaccount:default:default.*namespaces/);
-    assert.ok(forbidden.restored);
-    const path = kubeconfigOf({ token: 'expired' });
-    const expired = await createKubernetesEngine({ kubeconfig: path });
-    const unauthorized = failedEnd(await expired.deploy(world.spec(prefix, { web: web('1.0.0') }), undefined, contextOf(2)));
-    assert.is(unauthorized.code, 'EngineUnauthorized', unauthorized.reason);
-    assert.match(unauthorized.reason, /expired/);
-    const message = await expired.version(signal).then(() => '', (error: Error) => error.message);
-    assert.match(message, /Unauthorized/);
-    // A token that was renewed in the file is taken up without a restart.
-    writeFileSync(path, readFileSync(kubeconfigOf({ token: status.token }), 'utf8'));
-    assert.match(await expired.version(signal), /^Kubernetes v1\./);
-    await createKubernetesEngine({ kubeconfig: join(folder, 'none') }).then(() => assert.unreachable(), (error: { code: string }) => assert.is(error.code, 'ConfigInvalid'));
-    await createKubernetesEngine({ kubeconfig: world.kubeconfig, context: 'none' }).then(() => assert.unreachable(), (error: { code: string }) => assert.is(error.code, 'ConfigInvalid'));
-  });
-
-  test('a namespace of somebody else is left alone, an empty one is adopted and given back', async () => {
-    const taken = world.prefix('taken');
-    await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: taken } });
-    await world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs', namespace: taken }, data: { a: 'b' } });
-    const refused = failedEnd(await engine.deploy(world.spec(taken, { web: web('1.0.0') }), undefined, contextOf(1)));
-    assert.is(refused.code, 'NameTaken', refused.reason);
-    assert.match(refused.reason, /ConfigMap theirs/);
-    assert.is((await world.get('Namespace', undefined, taken)).metadata.labels?.['tagboat.dev/team'], undefined);
-
-    const empty = world.prefix('empty');
-    await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: empty, labels: { 'example.org/owner': 'people' } } });
-    await deployed(world.spec(empty, { web: web('1.0.0') }));
-    const other = failedEnd(await engine.deploy(world.spec(empty, { web: web('1.0.0') }, { team: 'another-team' }), undefined, contextOf(9)));
-    assert.is(other.code, 'NameTaken', other.reason);
-    const removal = await engine.remove({ team, deployment: 'x', prefix: empty, removeVolumes: false }, contextOf(2));
-    assert.is(removal.outcome, 'succeeded');
-    const after = await world.get('Namespace', undefined, empty);
-    assert.equal([after.status.phase, after.metadata.labels['tagboat.dev/team'], after.metadata.labels['example.org/owner']], ['Active', undefined, 'people']);
-
-    const mixed = world.prefix('mixed');
-    await deployed(world.spec(mixed, { web: web('1.0.0') }));
-    await world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs', namespace: mixed, labels: (await world.get('Deployment', mixed, 'web')).metadata.labels }, data: { a: 'b' } });
-    assert.is((await engine.remove({ team, deployment: 'x', prefix: mixed, removeVolumes: true }, contextOf(2))).outcome, 'succeeded');
-    assert.equal([(await world.get('ConfigMap', mixed, 'theirs')).data.a, await world.get('Deployment', mixed, 'web')], ['b', undefined], 'labels that were copied make nothing ours');
-  });
-
-  test('an object or a field of somebody else is a conflict with his name, unless the manifest takes it', async () => {
-    const prefix = world.prefix('conflict');
+  test('an API server that is away in mid-rollout is waited for', async () => {
+    const prefix = world.prefix('away');
     const memory = await deployed(world.spec(prefix, { web: web('1.0.0') }));
-    await world.create({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'db', namespace: prefix }, spec: { replicas: 0, selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'db', image: 'busybox:1.36' }] } } } });
-    const foreign = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0'), db: { image: 'tagboat-test-db:16' } }), memory, contextOf(2)));
-    assert.is(foreign.code, 'ObjectConflict', foreign.reason);
-    assert.match(foreign.reason, /Deployment db .* is not Tagboat's/);
-    assert.is(await imageNow(prefix), 'tagboat-test-web:1.0.0');
-
-    await world.patch('Deployment', prefix, 'web', { spec: { replicas: 2 } }, 'kubectl-scale');
-    const field = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0') }), memory, contextOf(3)));
-    assert.is(field.code, 'ObjectConflict', field.reason);
-    assert.match(field.reason, /spec\.replicas \(kubectl-scale\)/);
-    assert.ok(field.restored, field.reason);
-    const still = await world.get('Deployment', prefix, 'web');
-    assert.equal([still.spec.replicas, still.spec.template.spec.containers[0].image], [2, 'tagboat-test-web:1.0.0']);
-    const forced = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { kubernetes: { forceConflicts: true } }) }), memory, contextOf(4));
-    assert.is(forced.outcome, 'succeeded', forced.outcome === 'succeeded' ? '' : forced.reason);
-    assert.is((await world.get('Deployment', prefix, 'web')).spec.replicas, 1);
-  });
-
-  test('a namespace that stays in Terminating is waited for, and then named with what holds it', async () => {
-    const prefix = world.prefix('stuck');
-    await deployed(world.spec(prefix, { web: web('1.0.0') }));
-    await world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'holder', namespace: prefix, finalizers: ['example.org/hold'] } as never, data: {} });
-    await api.call({ method: 'DELETE', path: namespacePath(prefix) });
-    const timeouts = { attempt: '2m', pull: '1m', health: '5s' };
-    const stuck = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.0.0') }, { timeouts }), undefined, contextOf(2)));
-    assert.is(stuck.code, 'NamespaceTerminating', stuck.reason);
-    const waiting = contextOf(3);
-    const later = engine.deploy(world.spec(prefix, { web: web('1.0.0') }, { timeouts: { ...timeouts, health: '60s' } }), undefined, waiting);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    await world.patch('ConfigMap', prefix, 'holder', { metadata: { finalizers: null } });
-    const end = await later;
+    const [, host, port] = /server: '?https:\/\/([^:'/]+):(\d+)/.exec(readFileSync(world.kubeconfig, 'utf8')) ?? [];
+    const proxy = await faultProxy(Number(port));
+    const path = join(folder, 'proxied');
+    writeFileSync(path, readFileSync(world.kubeconfig, 'utf8').replace(`${host}:${port}`, `127.0.0.1:${proxy.port}`));
+    const proxied = await createKubernetesEngine({ kubeconfig: path });
+    const told: (string | undefined)[] = [];
+    const stop = new AbortController();
+    const watching = proxied.watch(team, (changed) => told.push(changed), stop.signal);
+    const context = contextOf(2);
+    const cutting = { ...context, progress: (step: string, text: string) => {
+      context.progress(step, text);
+      if (step !== 'apply') return;
+      proxy.cut();
+      setTimeout(() => proxy.mend(), 3000);
+    } };
+    const end = await proxied.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { A: '1' } }) }), memory, cutting);
     assert.is(end.outcome, 'succeeded', end.outcome === 'succeeded' ? '' : end.reason);
-    assert.ok(waiting.steps.some((step) => step.startsWith('wait')), waiting.steps.join('\n'));
+    assert.is(await imageNow(prefix), 'tagboat-test-web:1.1.0');
+    assert.ok(context.steps.some((step) => step.startsWith('wait: ') && step.includes('cannot be reached')), context.steps.join('\n'));
+    told.length = 0;
+    await world.patch('Deployment', prefix, 'web', { spec: { replicas: 2 } });
+    for (const limit = Date.now() + 30_000; !told.includes(prefix) && !told.includes(undefined) && Date.now() < limit; ) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok(told.includes(prefix), 'the watches were taken up again');
+    stop.abort();
+    await watching;
+    proxy.cut();
+    const gone = failedEnd(await proxied.deploy(world.spec(prefix, { web: web('1.2.0') }), memory, contextOf(3, { deadline: AbortSignal.timeout(1500) })));
+    assert.is(gone.code, 'EngineUnreachable', gone.reason);
+    assert.is(await imageNow(prefix), 'tagboat-test-web:1.1.0');
+    await proxy.close();
   });
 
   test('what the cluster refuses leaves the old set and says why; a cancelled attempt goes back', async () => {
@@ -156,6 +95,18 @@ if (world !== undefined) {
     assert.ok(late.restored, late.reason);
     const [observed] = await engine.observe(team, new Map([[prefix, memory]]), signal);
     assert.equal(observed?.drift, []);
+  });
+
+  test('an agent that remembers nothing goes back to what the cluster says that ran', async () => {
+    const prefix = world.prefix('forgot');
+    const image = web('1.0.0', { environment: { A: '1' }, ports: [{ internal: 8080, external: 80 }], volumes: [{ path: '/a', type: 'tmpfs' }], capabilities: { add: ['NET_ADMIN'] } });
+    const memory = await deployed(world.spec(prefix, { web: image }));
+    const end = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { CRASH: '1' } }), more: { image: 'tagboat-test-db:16' } }), undefined, contextOf(2)));
+    assert.is(end.code, 'ContainerExited', end.reason);
+    assert.ok(end.restored, end.reason);
+    const [observed] = await engine.observe(team, new Map([[prefix, memory]]), signal);
+    assert.equal(observed?.drift, []);
+    assert.is(observed?.health, 'healthy', observed?.healthReason);
   });
 
   test('an agent that is killed in mid-rollout finishes or restores when it comes back', async () => {

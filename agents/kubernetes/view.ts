@@ -2,6 +2,7 @@
  * A team's part of the cluster: its objects and pods, wherever they are, kept in step by informers while somebody watches, and
  * listed on demand while nobody does or the line is down.
  */
+import { setMaxListeners } from 'node:events';
 import { isMissing } from './api-failure.ts';
 import type { KubeApi } from './api.ts';
 import type { Content } from './baseline.ts';
@@ -59,6 +60,8 @@ export class ClusterView {
   /** Until the signal aborts. Calls back with the prefix of what changed, undefined for everything. */
   async run(onChange: (prefix: string | undefined) => void, signal: AbortSignal): Promise<void> {
     const options = { api: this.#api, namespace: undefined, labelSelector: this.#selector(), onChange: (object: ObjectHead | undefined) => onChange(object?.metadata.labels?.[LABEL.prefix]) };
+    // Each of the informers waits on it.
+    setMaxListeners(0, signal);
     const pods = new Informer<Pod>({ ...options, kind: POD, trim: trimPod });
     this.#objects = MANAGED.map((kind) => new Informer<ManagedObject>({ ...options, kind, trim: trimObject(kind) }));
     this.#pods = pods;

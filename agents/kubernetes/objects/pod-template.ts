@@ -6,6 +6,7 @@ import { environmentSources, literal, secretEnvironment, secretFiles, secretVolu
 import { LABEL, manifestAnnotations, manifestLabels, selectorOf, shortHash, targetLabels, workloadName } from './labels.ts';
 import { containerPorts } from './ports.ts';
 import { probesOf, seconds } from './probes.ts';
+import { pullReferences } from './pull-secret.ts';
 import type { ImageInput } from './types.ts';
 import { podVolumes, volumeMounts } from './volumes.ts';
 
@@ -20,6 +21,7 @@ export function podTemplate(input: ImageInput, restartPolicy: 'Always' | 'OnFail
     // What runs here is told neither the cluster's API nor its neighbours' addresses, as on a Docker host.
     automountServiceAccountToken: false,
     enableServiceLinks: false,
+    ...pullReferences(input),
     containers: [mainContainer(input)],
     ...(helpers.length > 0 && { initContainers: helpers }),
     ...(volumes.length > 0 && { volumes }),

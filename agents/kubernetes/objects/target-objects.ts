@@ -1,6 +1,7 @@
 /** From a TargetSpec to everything that a cluster has of it, the namespace apart. Pure. */
 import { environmentObjects } from './environment.ts';
 import { ingresses } from './ingress.ts';
+import { pullSecrets } from './pull-secret.ts';
 import { serviceMonitors } from './service-monitor.ts';
 import { services } from './services.ts';
 import type { BuildInput, KubeObject } from './types.ts';
@@ -26,7 +27,7 @@ export interface TargetObjects {
 export function targetObjects(input: BuildInput): TargetObjects {
   const inputs = input.spec.images.map((image) => ({ ...input, image }));
   const objects: TargetObjects = {
-    ground: [...inputs.flatMap(environmentObjects), ...claims(input), ...inputs.flatMap(services)],
+    ground: [...pullSecrets(input), ...inputs.flatMap(environmentObjects), ...claims(input), ...inputs.flatMap(services)],
     workloads: inputs.map((one) => ({ name: one.image.name, dependsOn: one.image.dependsOn, object: workload(one) })),
     edge: [...inputs.flatMap(ingresses), ...inputs.flatMap(serviceMonitors)],
   };

@@ -1,5 +1,6 @@
 /** What the builders of objects are given and what they make. Pure. */
 import type { TargetImage, TargetSpec } from '../../../schemas/gen/types.ts';
+import type { Login } from './pull-secret.ts';
 
 export interface ObjectMeta {
   readonly name: string;
@@ -23,6 +24,8 @@ export interface BuildInput {
   reference(image: string, digest: string | undefined): string;
   /** Opened values, base64, by ciphertext; undefined where only the shape of the set is asked for. */
   readonly opened: ReadonlyMap<string, string> | undefined;
+  /** Credentials of the registries that the images name. */
+  readonly logins: readonly Login[];
   /** Does the cluster know ServiceMonitor? */
   readonly monitors: boolean;
 }

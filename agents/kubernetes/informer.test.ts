@@ -1,0 +1,89 @@
+/** Informers against a real API server: a place in its history that it has forgotten, a line that breaks, a kind that is not there. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { clusterForTests } from '../testing/cluster.ts';
+import type { ApiFailure } from './api-failure.ts';
+import { KubeApi, type Call } from './api.ts';
+import { Connection } from './connect.ts';
+import { Informer, type ObjectHead } from './informer.ts';
+import { kindOf, SERVICE_MONITOR } from './kinds.ts';
+
+const world = await clusterForTests('informer');
+const test = suite('informers');
+
+/** A real API, but the first list says that it ends long ago; and its watches can be broken. */
+class OldApi extends KubeApi {
+  readonly lists: string[] = [];
+  readonly watches: string[] = [];
+  #break: (() => void) | undefined;
+  old = false;
+
+  override async call<T>(call: Call, signal?: AbortSignal): Promise<T> {
+    const answer = await super.call<T>(call, signal);
+    this.lists.push(call.path);
+    return this.old && this.lists.length === 1 ? { ...answer, metadata: { resourceVersion: '1' } } : answer;
+  }
+
+  override async stream(call: Call, signal: AbortSignal): ReturnType<KubeApi['stream']> {
+    this.watches.push(String(call.query?.['resourceVersion']));
+    const body = await super.stream(call, signal);
+    this.#break = () => body.destroy(new Error('cut'));
+    return body;
+  }
+
+  cut(): void {
+    this.#break?.();
+  }
+}
+
+if (world !== undefined) {
+  const api = new OldApi(await Connection.open({ kubeconfig: world.kubeconfig }));
+  const namespace = world.prefix('informer');
+  const trim = (object: unknown): ObjectHead => object as ObjectHead;
+  test.after(() => world.cleanUp());
+
+  async function until(condition: () => boolean, what: string): Promise<void> {
+    for (const end = Date.now() + 20_000; !condition(); ) {
+      if (Date.now() > end) throw new Error(`${what} did not come`);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+  const add = (name: string): Promise<unknown> => world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data: {} });
+
+  test('410 makes a new list; a line that broke is taken up where it was, and nothing is missed or told of twice', async () => {
+    await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    api.old = true;
+    const stop = new AbortController();
+    const troubles: ApiFailure[] = [];
+    const informer = new Informer({ api, kind: kindOf('ConfigMap'), namespace, trim, onChange: () => undefined, onTrouble: (error) => troubles.push(error) });
+    const running = informer.run(stop.signal);
+    const names = (): string => [...informer.items].map((one) => one.metadata.name).filter((name) => name !== 'kube-root-ca.crt').sort().join();
+    await until(() => api.lists.length === 2, 'the second list');
+    assert.equal(api.watches[0], '1');
+    await add('a');
+    await until(() => names() === 'a', 'the first event');
+    api.cut();
+    await until(() => !informer.synced, 'the break');
+    await add('b');
+    await world.remove('ConfigMap', namespace, 'a');
+    await until(() => informer.synced && names() === 'b', 'what happened meanwhile');
+    assert.is(api.lists.length, 2, 'no list was needed');
+    assert.ok(Number(api.watches.at(-1)) > 1);
+    assert.is(troubles.length, 1);
+    stop.abort();
+    await running;
+  });
+
+  test('a kind that the cluster does not have is empty, not a trouble', async () => {
+    const stop = new AbortController();
+    const informer = new Informer({ api, kind: { ...SERVICE_MONITOR, apiVersion: 'nowhere.example.org/v1' }, namespace: undefined, trim, onChange: () => undefined, onTrouble: () => assert.unreachable() });
+    const running = informer.run(stop.signal);
+    await informer.ready(AbortSignal.timeout(10_000));
+    assert.is(informer.synced, true);
+    assert.equal([...informer.items], []);
+    stop.abort();
+    await running;
+  });
+}
+
+test.run();
