@@ -58,10 +58,11 @@ function arrived({ settleMs, now }: Scene, { kind, metadata, status, replicas }:
   return status.currentRevision === status.updateRevision && (status.readyReplicas ?? 0) === replicas && (status.replicas ?? 0) === replicas && settled === replicas;
 }
 
-function progressOf({ name }: Scene, { status, replicas }: LiveWorkload, pods: readonly Pod[]): string {
+function progressOf({ name, image, hash, pods: all }: Scene, { status, replicas }: LiveWorkload, pods: readonly Pod[]): string {
   const waiting = pods.flatMap((pod) => [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])]).find((one) => one.state?.waiting?.reason !== undefined);
+  const old = all.filter((pod) => pod.metadata.labels?.[LABEL.image] === image.name && pod.metadata.labels[LABEL.hash] !== hash).length;
   const why = waiting === undefined ? '' : ` (${waiting.name}: ${waiting.state?.waiting?.reason}${waiting.state?.waiting?.message === undefined ? '' : `, ${waiting.state.waiting.message}`})`;
-  return `${name}: ${status.updatedReplicas ?? 0} of ${replicas} pods are new, ${status.availableReplicas ?? status.readyReplicas ?? 0} available${why}`;
+  return `${name}: ${status.updatedReplicas ?? 0} of ${replicas} pods are new, ${status.availableReplicas ?? status.readyReplicas ?? 0} available${why}${old === 0 ? '' : `, ${old} of before still there`}`;
 }
 
 /** A pod that cannot be made at all: quota, admission. The workload says so itself; a StatefulSet only in events. */

@@ -22,6 +22,8 @@ interface Target {
   readonly prefix: string;
 }
 
+/** Namespaces of the cluster itself, some of them empty. */
+const RESERVED = /^(default|kube-.*)$/;
 /** How long one that is on its way out is waited for. */
 const TERMINATING_MS = 60_000;
 const LOOK_AGAIN_MS = 500;
@@ -46,6 +48,7 @@ export function isOurNamespace(namespace: Namespace, { team, prefix }: Target): 
  */
 export async function ensureNamespace(api: KubeApi, spec: TargetSpec, attemptId: bigint, options: { readonly until: AbortSignal; readonly patienceMs: number; tell(step: string, text: string): void }): Promise<void> {
   const { until, tell } = options;
+  if (RESERVED.test(spec.prefix)) throw new AttemptFailure('NameTaken', `the namespace ${spec.prefix} is the cluster's own; nothing was touched. Choose another prefix`);
   const before = await waitUntilGone(api, spec.prefix, Math.min(options.patienceMs, TERMINATING_MS), options, 'leaving');
   if (before !== undefined && !isOurNamespace(before, spec)) {
     const owner = before.metadata.labels?.[LABEL.team];

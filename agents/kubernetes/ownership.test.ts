@@ -78,6 +78,9 @@ if (world !== undefined) {
     assert.match(refused.reason, /ConfigMap theirs/);
     assert.is((await world.get('Namespace', undefined, taken)).metadata.labels?.['tagboat.dev/team'], undefined);
 
+    const own = failedEnd(await engine.deploy(world.spec('kube-public', { web: web('1.0.0') }), undefined, contextOf(1)));
+    assert.is(own.code, 'NameTaken', own.reason);
+
     const empty = world.prefix('empty');
     await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: empty, labels: { 'example.org/owner': 'people' } } });
     await deployed(world.spec(empty, { web: web('1.0.0') }));

@@ -4,10 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AttemptEnd, TargetMemory } from '../core/engine.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
-import { connectDocker } from '../docker/connect.ts';
 import { clusterForTests, type Live } from '../testing/cluster.ts';
-import { opener } from '../testing/everything-in-a-cluster.ts';
-import { PASSWORD, startRegistry, USER } from '../testing/registry.ts';
 import { contextOf } from '../testing/spec.ts';
 
 const world = await clusterForTests('rollout');
@@ -121,64 +118,6 @@ if (world !== undefined) {
     const refused = await reasonOf(web('1.1.0'), 5);
     assert.is(refused.code, 'QuotaExceeded', refused.reason);
     assert.match(refused.reason, /exceeded quota: tight/);
-  });
-
-  test('a tag is pinned to the digest that its registry has, and moves with it', async () => {
-    const prefix = world.prefix('pin');
-    const reference = `${world.registry}/library/tagboat-test-web:1.0.0`;
-    const spec = world.spec(prefix, { web: { ...web('1.0.0'), image: reference } });
-    const memory = await deployed(spec);
-    const digest = memory.digests[0]?.digest ?? '';
-    const pinned = `${world.registry}/library/tagboat-test-web@${digest}`;
-    assert.match(digest, /^sha256:/);
-    assert.equal(await images(prefix), [`web ${pinned} 1/1`]);
-    const frozen = world.spec(prefix, { web: { ...web('1.0.0'), image: reference, digest } });
-    const before = (await world.list('Pod', prefix))[0].metadata.uid;
-    await deployed(frozen, 2, memory);
-    assert.is((await world.list('Pod', prefix))[0].metadata.uid, before, 'freezing what runs replaces nothing');
-  });
-
-  test('nodes pull with the credentials of the registry that the image names, and a renewed password restarts nothing', async () => {
-    const registry = await startRegistry('basic');
-    try {
-      const { docker } = connectDocker({ host: process.env['DOCKER_HOST'] ?? '' });
-      await registry.push(docker, 'tagboat-test-web:1.0.0', 'acme/web:1.0.0');
-      const prefix = world.prefix('pull');
-      const of = (words: string): TargetSpec => {
-        const spec = world!.spec(prefix, { web: { ...web('1.0.0'), image: `${registry.host}/acme/web:1.0.0` } }, { registries: [{ name: 'private', type: 'v2', host: registry.host, credentials: { username: USER, password: { sealed: { harbor: words } } } }] });
-        return { ...spec, images: spec.images.map((image) => ({ ...image, registry: 'private' })) };
-      };
-      const wrong = failedEnd(await engine.deploy(of('sealed-wrong'), undefined, contextOf(1, { secrets: opener })));
-      assert.is(wrong.code, 'RegistryUnauthorized', wrong.reason);
-      const memory = await remember(of(`sealed-${PASSWORD}`), 2, await engine.deploy(of(`sealed-${PASSWORD}`), undefined, contextOf(2, { secrets: opener })));
-      assert.match((await images(prefix))[0] ?? '', /acme\/web@sha256:/);
-      assert.not.match(JSON.stringify(memory.baseline), new RegExp(`${PASSWORD}|${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`));
-      const before = (await world!.list('Pod', prefix)).map((one) => one.metadata.uid);
-      await remember(of('sealed-renewed'), 3, await engine.deploy(of('sealed-renewed'), memory, contextOf(3, { secrets: opener })));
-      assert.equal((await world!.list('Pod', prefix)).map((one) => one.metadata.uid), before);
-    } finally {
-      await registry.stop();
-    }
-  });
-
-  test('metrics make a ServiceMonitor where the cluster knows it, and say so where it does not', async () => {
-    const prefix = world.prefix('metrics');
-    const name = 'servicemonitors.monitoring.coreos.com';
-    const spec = world.spec(prefix, { web: web('1.0.0', { kubernetes: { metrics: { port: 9100 } } }) });
-    const without = contextOf(1);
-    const memory = await remember(spec, 1, await engine.deploy(spec, undefined, without));
-    assert.ok(without.steps.some((step) => step.startsWith('metrics') && step.includes(name)), without.steps.join('\n'));
-    await world.api.call({ method: 'POST', path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', body: { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name }, spec: { group: 'monitoring.coreos.com', scope: 'Namespaced', names: { plural: 'servicemonitors', singular: 'servicemonitor', kind: 'ServiceMonitor' }, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }] } } });
-    try {
-      for (let tries = 0; tries < 50 && (await world.get('ServiceMonitor', prefix, 'none').then(() => world.list('ServiceMonitor', prefix)).catch(() => undefined)) === undefined; tries++) await new Promise((resolve) => setTimeout(resolve, 200));
-      const second = await deployed(spec, 2, memory);
-      assert.equal((await world.get('ServiceMonitor', prefix, 'web')).spec.endpoints, [{ port: 'tcp-9100', path: '/metrics' }]);
-      const [observed] = await engine.observe(team, new Map([[prefix, second]]), signal);
-      assert.equal(observed?.drift, []);
-      assert.is((await engine.remove({ team, deployment: 'x', prefix, removeVolumes: false }, contextOf(3))).outcome, 'succeeded');
-    } finally {
-      await world.api.call({ method: 'DELETE', path: `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}` });
-    }
   });
 }
 
