@@ -279,6 +279,20 @@ test('volumes that cannot come along are told', () => {
   assert.equal(result.codes, ['NotCarriedOver 3:5', 'FileMissing 5:9', 'DirectoryOfNode 6:9', 'DirectoryOfNode 7:9', 'ComposeInvalid 8:9', 'NotCarriedOver 9:9', 'NotCarriedOver 10:9', 'FileCopied 13:9', 'ComposeInvalid 14:9', 'NotCarriedOver 15:12', 'NotCarriedOver 15:57']);
 });
 
+test('what looks secret is not copied, and neither is what an image is made from', () => {
+  const result = read({
+    'compose.yaml': 'services:\n  a:\n    image: x\n    volumes:\n      - ./tls:/tls:ro\n      - ./.env:/app/.env\n      - ./key.txt:/k\n  b: { build: ., volumes: [ ".:/code", "./src:/src" ] }\n',
+    '.env': 'DB_PASSWORD=canary-1\n',
+    'tls/site.pem': 'canary-2',
+    'tls/site.conf': 'listen 443;\n',
+    'key.txt': '-----BEGIN EC PRIVATE KEY-----\ncanary-3\n',
+    'src/a.js': '1\n',
+  });
+  assert.equal(result.by['a']?.config?.docker?.files, { '/tls/site.conf': { content: 'listen 443;\n' } });
+  assert.equal(errors(result), ['SecretToSeal', 'SecretToSeal', 'SecretToSeal', 'BuildNotSupported', 'DirectoryOfNode', 'DirectoryOfNode']);
+  assert.not.match(JSON.stringify(result), 'canary');
+});
+
 test('names: containers, services that are no labels, links, aliases, jobs', () => {
   const result = read(`
 services:

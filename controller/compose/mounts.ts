@@ -130,6 +130,9 @@ function relative(draft: Draft, source: Placed<string>, target: string, readOnly
 
 function directory(draft: Draft, { value, at }: Placed<string>, path: string, target: string, readOnly: boolean): void {
   const { jail, findings } = draft.whole;
+  if (path === '.' || (!readOnly && itemOf(draft.dict, 'build') !== undefined)) {
+    return findings.add('DirectoryOfNode', at, `${value} is where the image is made from, which is for developing`, 'Build it into the image.');
+  }
   const files = jail.list(path);
   if (files?.every((file) => /(^|\/)\.(gitkeep|gitignore|keep)$/.test(file)) === true) return becomesVolume(draft, at, value, target);
   const texts = (files ?? []).map((file) => [file, jail.look(posix.join(path, file))] as const);
@@ -179,8 +182,16 @@ export function takeTmpfs(draft: Draft, item: Item): void {
   }
 }
 
-/** @returns false where it is too much. */
+/** Names of files that hold what Git must not. */
+const SECRET_FILE = /(^|\/)(\.env(\.[^/]*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd|[^/]*(secret|passw(or)?d|credential|token)[^/]*|[^/]+\.(key|pem|p12|pfx|jks|keystore|kdbx))$/i;
+const SECRET_TEXT = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
+
+/** @returns false where it is too much, or secret. */
 function addFile(draft: Draft, at: Position, from: string, path: string, content: string, mode?: string): boolean {
+  if (SECRET_FILE.test(from) || SECRET_TEXT.test(content)) {
+    draft.whole.findings.add('SecretToSeal', at, `${from} looks like a secret and was not copied`, `Seal it with \`tagboat seal --file\`, paste what it prints into \`secrets\` of the image ${draft.name}, and add \`file: ${path}\`.`);
+    return false;
+  }
   const files = draft.docker.files ?? {};
   const total = Object.values(files).reduce((sum, file) => sum + file.content.length, content.length);
   if (content.length > FILE_LIMIT || total > TEXT_LIMIT) {

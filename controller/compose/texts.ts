@@ -25,7 +25,7 @@ export function takeEnvFiles(draft: Draft, item: Item): void {
     if (text === undefined) continue;
     const raw = formatItem !== undefined && values.text(formatItem) === 'raw';
     const found = parseEnvFile(text, pathItem.source.variables, raw);
-    for (const [name, value] of found) set(draft, name, value, pathItem.at, true);
+    for (const [name, value] of found) set(draft, name, value, pathItem.at);
     if (found.size > 0) findings.add('FileCopied', pathItem.at, `the variables of ${path} were copied into the manifest`);
   }
 }
@@ -35,18 +35,18 @@ export function takeEnvironment(draft: Draft, item: Item): void {
   for (const [name, { value, at, source }] of values.pairs(item)) {
     // Without a value it is handed through from where compose runs.
     const known = value ?? source.variables.get(name);
-    if (known !== undefined) set(draft, name, known, at, false);
+    if (known !== undefined) set(draft, name, known, at);
     else if (item.kind === 'dict' || value === null) findings.add('VariableUnset', at, `the variable ${name.slice(0, 60)} is handed through and not set; the container does not get it`);
   }
 }
 
-function set(draft: Draft, name: string, value: string, at: Item['at'], weak: boolean): void {
+function set(draft: Draft, name: string, value: string, at: Item['at']): void {
   const { findings } = draft.whole;
   if (!NAME.test(name)) return findings.add('NotCarriedOver', at, `environment: ${name.slice(0, 60)} is no name of a variable`);
   const before = draft.config.environment ?? {};
   if (value.includes('\0')) return;
   draft.config.environment = { ...before, [name]: value };
-  if (!weak && value !== '' && SECRET.test(name) && !name.endsWith('_FILE')) findings.add('SecretInClear', at, `${name} of ${draft.service} looks like a secret and stands in the manifest in clear`);
+  if (value !== '' && SECRET.test(name) && !name.endsWith('_FILE')) findings.add('SecretInClear', at, `${name} of ${draft.service} looks like a secret and stands in the manifest in clear`);
 }
 
 export function takeLabelFiles(draft: Draft, item: Item): void {
