@@ -13,6 +13,7 @@ import { auditQuery, noDeployment, parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
 import { sendLogs } from './logs.ts';
 import { addNotificationRoutes } from './notification-api.ts';
+import { openApiDocument } from './openapi/document.ts';
 import { addReviewApi } from './reviews.ts';
 import { Routes } from './routes.ts';
 import { sendTeamEvents } from './team-events.ts';
@@ -22,6 +23,11 @@ import { addDeliveryApi } from './webhooks/deliveries.ts';
 export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   const { pool, nodes } = context;
   const api = new Routes(access, '/api/v1');
+
+  const document = openApiDocument(context.version);
+  api.get('/openapi.json', 'reader', (_request, response) => {
+    response.json(document);
+  });
 
   api.get('/teams', 'reader', async (_request, response) => {
     response.json(await listTeams(pool, callerOf(response).teams));
