@@ -5,7 +5,7 @@ import type { Operation } from './operations.ts';
 import { SCHEMAS } from './schemas.ts';
 
 const NEEDS: Readonly<Record<Operation['need'], string>> = {
-  anybody: 'Answers everybody.', reader: 'For everybody who may read something.', user: 'Needs a role in the team.', admin: 'Needs the role admin in the team.', owner: 'Needs the role owner in the team.', operator: 'For the operator\'s token alone.',
+  anybody: 'Answers everybody.', signature: 'Needs a signature of the body.', reader: 'For everybody who may read something.', user: 'Needs a role in the team.', admin: 'Needs the role admin in the team.', owner: 'Needs the role owner in the team.', operator: 'For the operator\'s token alone.',
 };
 const ERRORS: Readonly<Record<string, string>> = {
   400: 'The request is not well formed.', 401: 'A token or a session is needed, or it is not valid.', 403: 'The role is not enough.', 404: 'It is not there, or you may not see it.', 409: 'What is there already stands against it.', 503: 'The database or the node does not answer.',
