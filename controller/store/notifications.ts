@@ -100,14 +100,15 @@ export interface DeliveryView {
   readonly event: NotificationEvent;
   readonly deployment: string | null;
   readonly node: string | null;
-  readonly at: Date;
+  /** ISO 8601, like the other times. */
+  readonly at: string;
   readonly state: 'pending' | 'delivered' | 'failed' | 'dropped';
   readonly tries: number;
   /** The last answer's HTTP status. */
   readonly status: number | null;
   readonly error: string;
-  readonly nextAt: Date | null;
-  readonly finishedAt: Date | null;
+  readonly nextAt: string | null;
+  readonly finishedAt: string | null;
 }
 
 export interface NotificationView extends DeclaredNotification {
@@ -127,8 +128,8 @@ export async function listNotifications(connection: CommonQueryMethods, team: st
       (select count(*) from notification_outbox o where o.team = n.team and o.notification = n.name and o.state = 'pending')::int as pending,
       (select count(*) from notification_outbox o where o.team = n.team and o.notification = n.name and o.state = 'failed')::int as failed,
       coalesce((select jsonb_agg(to_jsonb(d) order by d.id desc) from (
-        select o.id, o.event, o.deployment, o.node, o.created_at as at, o.state, o.tries, o.http_status as status, o.error,
-          case when o.state = 'pending' then o.next_at end as "nextAt", o.finished_at as "finishedAt"
+        select o.id, o.event, o.deployment, o.node, ${iso(sql.fragment`o.created_at`)} as at, o.state, o.tries, o.http_status as status, o.error,
+          case when o.state = 'pending' then ${iso(sql.fragment`o.next_at`)} end as "nextAt", ${iso(sql.fragment`o.finished_at`)} as "finishedAt"
         from notification_outbox o where o.team = n.team and o.notification = n.name order by o.id desc limit 20) d), '[]'::jsonb) as deliveries
     from notification n where n.team = ${team} order by n.name`);
   return rows as readonly NotificationView[];
@@ -137,4 +138,9 @@ export async function listNotifications(connection: CommonQueryMethods, team: st
 export async function countPending(connection: CommonQueryMethods): Promise<readonly { readonly team: string; readonly count: number }[]> {
   return connection.any(sql.type(z.object({ team: z.string(), count: z.number() }))`
     select team, count(*)::int as count from notification_outbox where state = 'pending' group by team order by team`);
+}
+
+/** Times inside JSON as everywhere else: ISO 8601, UTC, whatever zone the server is in. */
+function iso(column: ReturnType<typeof sql.fragment>): ReturnType<typeof sql.fragment> {
+  return sql.fragment`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }

@@ -9,6 +9,7 @@ import { deploymentManifest, NODE, PRODUCT, versionManifest } from '../../testin
 import { testController } from '../testing/controller.ts';
 import type { TestController } from '../testing/controller.ts';
 import { seedHarbour } from '../testing/harbour.ts';
+import { seedReviews } from '../testing/reviews.ts';
 import { openApiDocument } from './document.ts';
 import type { Schema } from './notation.ts';
 import { OPERATIONS } from './operations.ts';
@@ -22,13 +23,10 @@ test.before(async () => {
   const { pool } = controller.db;
   await seedHarbour(pool);
   await pool.query(sql.unsafe`update team set members = '[{"name": "Ann", "email": "ann@example.org", "role": "owner"}]' where name = 'acme'`);
-  await pool.query(sql.unsafe`insert into review (team, ref, git_ref, number, head, base, method, title, author, plan_hash, content_hash, plan)
-    values ('acme', 'pull/17', 'refs/pull/17/head', 17, 'aa', 'bb', 'merge', 'Faster', 'ann', 'hh', 'cc', ${JSON.stringify({
-      actions: [{ kind: 'deploy', deployment: 'shop', node: 'harbor', prefix: 'shop', product: 'shop', from: null, to: '1.2.0', reason: 'r', changes: [], strategies: [], statusChanges: [], waitsFor: [], removesVolumes: false, adoptsFrom: null }],
-      problems: [{ code: 'YamlSyntax', severity: 'error', file: 'x.yaml', line: 1, column: 1, message: 'm', hint: 'h' }], notes: ['n'],
-    })}::jsonb)`);
-  await pool.query(sql.unsafe`insert into outbox (team, ref, kind, payload, content_hash) values ('acme', 'pull/17', 'comment', '{}', 'h')`);
+  await seedReviews(pool);
   await pool.query(sql.unsafe`insert into delivery (team, provider, event, outcome, status) values ('acme', 'github', 'push', 'polled', 202)`);
+  await pool.query(sql.unsafe`insert into notification (team, name, channel, url_from, events) values ('acme', 'shop-staging', 'slack', 'chat', '{deployment-failed}')`);
+  await pool.query(sql.unsafe`insert into notification_outbox (team, notification, event) values ('acme', 'shop-staging', 'test')`);
   controller.logs = async function* read() {
     yield { at: new Date(), stream: 'stdout', text: 'one' };
   };

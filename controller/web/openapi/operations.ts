@@ -1,6 +1,6 @@
 /** Every operation under /api/v1 with what it needs; compared with the table of routes by a test. */
 import type { Need } from '../routes.ts';
-import { list, ref, text, whole, yes } from './notation.ts';
+import { list, object, ref, text, whole, yes } from './notation.ts';
 import type { Schema } from './notation.ts';
 
 export interface Operation {
@@ -14,7 +14,7 @@ export interface Operation {
   readonly body?: Schema;
   /** Null: an empty answer, 204. */
   readonly answer: Schema | null;
-  readonly status?: 201;
+  readonly status?: 201 | 202;
   /** Media types with the shape of one piece, for answers that go on; JSON otherwise. */
   readonly streams?: Readonly<Record<string, Schema>>;
 }
@@ -46,6 +46,8 @@ export const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/teams/{team}/reviews/{ref}', need: 'user', id: 'getReview', summary: 'One review, by ref (pull/17), also with its slashes, or by number', answer: ref('ReviewWithDeliveries') },
   { method: 'get', path: '/teams/{team}/live-state', need: 'user', id: 'getLiveState', summary: 'What `tagboat plan` plans against', answer: ref('LiveState') },
   { method: 'get', path: '/teams/{team}/deliveries', need: 'user', id: 'listDeliveries', summary: 'Webhooks that came in, and what became of them', query: { before: AUDIT_QUERY.before, limit: AUDIT_QUERY.limit }, answer: ref('DeliveryPage') },
+  { method: 'get', path: '/teams/{team}/notifications', need: 'user', id: 'listNotifications', summary: 'The channels of a team, and what became of what they were told', answer: list(ref('Notification')) },
+  { method: 'post', path: '/teams/{team}/notifications/{name}/tests', need: 'admin', id: 'testNotification', summary: 'Tells a channel something, to try it', status: 202, answer: object('What was queued.', { id: whole() }) },
   { method: 'post', path: '/teams/{team}/nodes/{node}/enrolments', need: 'admin', id: 'enrolNode', summary: 'Mints what lets one agent in', status: 201, answer: ref('Enrolment') },
   { method: 'post', path: '/teams/{team}/nodes/{node}/revocation', need: 'admin', id: 'revokeNode', summary: 'Shuts a node out, at once', answer: null },
   { method: 'get', path: '/teams/{team}/tokens', need: 'admin', id: 'listTeamTokens', summary: 'The access tokens of a team', answer: list(ref('Token')) },

@@ -95,6 +95,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ...REVIEW,
     deliveries: list(object('A comment or status.', { kind: word(['comment', 'status']), state: word(['waiting', 'sent', 'failed']), tries: whole(), lastError: maybe(text()), sentAt: maybe(time()), nextAt: maybe(time()) })),
   }),
+  Notification: object('A channel that is told what happens.', {
+    name: text(), channel: text(), urlFrom: text('The name of its URL in the controller\'s configuration.'), events: list(text()), deployments: maybe(list(text())), nodes: maybe(list(text())), pending: whole(), failed: whole(), configured: yes('The controller knows the URL.'),
+    deliveries: list(object('One telling; the newest first.', {
+      id: whole(), event: text(), deployment: maybe(text()), node: maybe(text()), at: time(), state: word(['pending', 'delivered', 'failed', 'dropped']), tries: whole(), status: maybe(whole('The last answer\'s.')), error: text(), nextAt: maybe(time()), finishedAt: maybe(time()),
+    })),
+  }),
   DeliveryPage: object('Deliveries of webhooks, newest first.', {
     rows: list(object('One delivery.', { id: whole(), at: time(), provider: text(), event: text(), deliveryId: maybe(text()), ref: maybe(text()), outcome: word(['polled', 'ignored', 'duplicate', 'refused']), status: whole('What it was answered.'), reason: text() })),
     next: maybe(whole('`before` of the next page.')),
