@@ -1,4 +1,4 @@
-/** Planning one changed file in a repository of 10,000 manifests: time, files read, files parsed. The request to the Git server is taken out. */
+/** Planning and reviewing one changed file in a repository of 10,000 manifests: time, files read, files parsed. Requests to the Git server are taken out. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,8 @@ import { asIfDeployed } from '../plan/as-if-deployed.ts';
 import { plan } from '../plan/plan.ts';
 import type { Reading } from '../reconcile/read-repository.ts';
 import { RepositoryReader } from '../reconcile/read-repository.ts';
+import { examine } from '../reconcile/reviews/examine.ts';
+import { planReview } from '../reconcile/reviews/plan-review.ts';
 import { TestRepository } from '../testing/git-repository.ts';
 import { GitServer } from '../testing/git-server.ts';
 
@@ -62,6 +64,19 @@ for (let change = 0; change < CHANGES; change++) {
   rows.push({ readMs, planMs: performance.now() - planStart, parsed: cache.statistics.parses - parses, actions: result.actions.length });
   reading = next;
 }
+
+const line = await mirror.line(reading.commit);
+const reviews: { ms: number; parsed: number; actions: number }[] = [];
+for (let number = 1; number <= CHANGES; number++) {
+  const head = await repository.commit(deploymentFile(number * 41, `requested ${number}`), `request ${number}`, { branch: 'topic', from: reading.commit });
+  await mirror.fetchBeside([{ ref: `refs/pull/${number}/head`, oid: head }], { maxBytes: 1_048_576 });
+  const { parses } = cache.statistics;
+  const start = performance.now();
+  const request = { ref: `pull/${number}`, gitRef: `refs/pull/${number}/head`, number, head, merge: null };
+  const examined = await examine({ mirror, cache, directory: '', reader, branch: 'main' }, request, reading, reader.head!, line, signal);
+  const made = planReview(examined, asIfDeployed(reading.desired, []), { nodes: new Map(), drift: new Map() });
+  reviews.push({ ms: performance.now() - start, parsed: cache.statistics.parses - parses, actions: made.plan.actions.length });
+}
 const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 console.table({
   'first reading of 10,000 manifests, ms': { value: Math.round(firstMs), goal: '' },
@@ -69,6 +84,8 @@ console.table({
   'one change: plan, ms': { value: Number(median(rows.map((row) => row.planMs)).toFixed(1)), goal: '' },
   'one change: both, ms': { value: Number(median(rows.map((row) => row.readMs + row.planMs)).toFixed(1)), goal: 'under 50' },
   'files parsed for one change': { value: Math.max(...rows.map((row) => row.parsed)), goal: '1' },
+  'one request: merge, parse, resolve, check, plan, ms': { value: Number(median(reviews.map((review) => review.ms)).toFixed(1)), goal: '' },
+  'files parsed, actions for one request': { value: `${Math.max(...reviews.map((review) => review.parsed))}, ${Math.max(...reviews.map((review) => review.actions))}`, goal: '1, 1' },
   'actions for one change': { value: Math.max(...rows.map((row) => row.actions)), goal: '1' },
 });
 await mirror.close();

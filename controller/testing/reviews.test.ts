@@ -255,6 +255,11 @@ test('one monstrous request does not hide the others', async () => {
   const broken = await reviewed('pull/90', blob);
   assert.equal(broken.problems.map(({ code }) => code), ['RequestUnreadable']);
   await stack.settled('shop', 'main', await stack.repository.git(['rev-parse', 'main']));
+  // A node that is away is named; it changes nothing in the plan.
+  const { planHash } = (await find('pull/91'))!;
+  await stack.stopAgent();
+  const away = await reviewed('pull/91', head, ({ notes }) => notes.length > 0);
+  assert.equal([away.notes, away.planHash], [['harbor/shop waits: node harbor is unreachable'], planHash]);
 });
 
 test.run();

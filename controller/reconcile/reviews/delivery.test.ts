@@ -148,6 +148,19 @@ test('what is refused for good is given up with a reason, and tried again with t
   assert.not.match(logged, TOKEN);
 });
 
+test('a branch is told at the request that comes from it, whenever that is opened', async () => {
+  await put({ kind: 'comment', number: null, branch: 'feature/x', body: 'Plan' });
+  run();
+  await sleepUntil(async () => (await row('comment')).waitMs > 30_000, { what: 'looking again later', timeoutMs: 20_000 });
+  assert.equal([(await row('comment')).state, (await row('comment')).tries, server.state.comments.length], ['waiting', 0, 0]);
+  server.state.open = [{ number: 4, branch: 'feature/x', head: 'a'.repeat(40) }];
+  await halt();
+  await due();
+  run();
+  await sent('comment');
+  assert.equal(server.state.comments.map(({ request }) => request), [4]);
+});
+
 test('without the lease nothing is told', async () => {
   await put(STATUS);
   assert.is(await claimOutbox(db.pool, 'acme', { name: teamLease('acme'), token: token + 1 }), null);
