@@ -13,7 +13,7 @@ export const CHANNELS = {
   plan: 'tagboat_plan',
   /** Payload: a team whose repository has to be looked at now. */
   poll: 'tagboat_poll',
-  /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0025) for whoever shows the rows. */
+  /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0025, 0026) for whoever shows the rows. */
   changes: 'tagboat_changes',
   /** Payload: the team; written by triggers (migrations/0035) when the outbox has something new. */
   notifications: 'tagboat_notifications',
@@ -26,8 +26,8 @@ export interface PlanRequest {
 
 export interface Change {
   readonly team: string;
-  readonly kind: 'deployment' | 'attempt' | 'node' | 'product' | 'poll';
-  /** Of the deployment, node or product; null for a poll. */
+  readonly kind: 'deployment' | 'attempt' | 'node' | 'product' | 'review' | 'poll';
+  /** Of the deployment, node or product, the short ref of the review; null for a poll. */
   readonly name: string | null;
   /** Of the attempt. */
   readonly id: number | null;

@@ -25,7 +25,7 @@ const logged = new EventEmitter();
 const VOYAGE = 'checkout-and-payment-orchestration-service-production';
 const PAGES = ['/', '/teams/acme', '/teams/acme?view=where', '/teams/acme?show=fine', '/teams/fleet', '/teams/acme/deployments/shop-staging', '/teams/acme/deployments/shop-production', '/teams/acme/deployments/docs',
   `/teams/acme/deployments/${VOYAGE}`, `/teams/acme/deployments/${VOYAGE}/logs?container=checkout-web`, 'attempt',
-  '/teams/acme/products', '/teams/acme/products/shop', '/teams/acme/products/lighthouse-keeper', '/teams/acme/nodes', '/teams/acme/nodes/harbor', '/teams/acme/nodes/pier', '/teams/acme/audit', '/teams/acme/reviews', '/teams/acme/reviews/pull%2F17', '/teams/acme/reviews/pull%2F12', '/teams/nobody'];
+  '/teams/acme/products', '/teams/acme/products/shop', '/teams/acme/products/lighthouse-keeper', '/teams/acme/nodes', '/teams/acme/nodes/harbor', '/teams/acme/nodes/pier', '/teams/acme/audit', '/teams/acme/reviews', '/teams/acme/reviews/pull%2F17', '/teams/acme/reviews/pull%2F12', '/teams/acme/deliveries', '/sign-in', '/teams/nobody'];
 
 test.before(async () => {
   controller = await testController({ public: true });

@@ -24,7 +24,7 @@ const RETRY_MS = 2_000;
 export interface FeedEvent {
   /** Unique and growing within one controller process; another process has other ones. */
   readonly id: string;
-  readonly event: 'deployment' | 'attempt' | 'node' | 'product' | 'poll' | 'refresh';
+  readonly event: 'deployment' | 'attempt' | 'node' | 'product' | 'review' | 'poll' | 'refresh';
   readonly data: unknown;
 }
 
@@ -143,6 +143,7 @@ export class ChangeFeed {
     const nodes = [...(hints.get('node') ?? [])];
     if (nodes.length > 0) events.push(...(await listNodeChanges(this.#pool, team, nodes)).map((data) => ({ event: 'node' as const, data })));
     for (const name of hints.get('product') ?? []) events.push({ event: 'product', data: { name } });
+    for (const ref of hints.get('review') ?? []) events.push({ event: 'review', data: { ref } });
     if (hints.has('poll')) {
       const row = await findTeam(this.#pool, team);
       if (row !== null) events.push({ event: 'poll', data: { commit: row.commit, polledAt: row.polledAt, syncedAt: row.syncedAt, pollFailures: row.pollFailures, problems: row.problems.length } });

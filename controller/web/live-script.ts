@@ -91,6 +91,7 @@ ${LOG_SCRIPT}
     on('attempt', (data) => kind !== 'deployment' || data.deployment === name);
     on('node', () => true);
     on('product', () => true);
+    on('review', () => kind !== 'deployment');
     on('refresh', () => true);
     on('poll', (data) => {
       for (const one of document.querySelectorAll('time[data-polled]')) if (data.polledAt) one.dateTime = data.polledAt;

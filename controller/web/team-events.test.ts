@@ -1,3 +1,4 @@
+// @timeout 300
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'slonik';
 import { suite } from 'uvu';
@@ -5,9 +6,12 @@ import * as assert from 'uvu/assert';
 import { sleepUntil } from '../testing/sleep-until.ts';
 import { testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
+import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import { Stack } from '../testing/stack.ts';
+import { deploymentManifest, NODE, PRODUCT, versionManifest } from '../testing/story.ts';
+import { seedReviews } from './testing/reviews.ts';
 import { seedFleet } from './testing/fleet.ts';
 import { seedHarbour, seedTeam } from './testing/harbour.ts';
-// @timeout 180
 
 const test = suite('events of a team');
 let controller: TestController;
@@ -117,6 +121,15 @@ test('polls, nodes and products are told; a heartbeat is not', async () => {
   assert.equal(watcher.told.filter(({ event }) => event === 'node').map(({ data }) => data['name']), ['lighthouse']);
 });
 
+test('a request to merge is told when it comes and when it goes', async () => {
+  const watcher = await Watcher.open('acme');
+  await seedReviews(controller.db.pool);
+  await watcher.until('review', ({ ref }) => ref === 'pull/17');
+  const before = watcher.told.length;
+  await change(sql.unsafe`delete from review where team = 'acme' and ref = 'pull/17'`);
+  await sleepUntil(() => watcher.told.slice(before).some(({ event, data }) => event === 'review' && data['ref'] === 'pull/17'), { what: 'the end of the request' });
+});
+
 test('nothing of another team is told (R1), and a team that is not there has no events', async () => {
   const watcher = await Watcher.open('rival');
   await change(sql.unsafe`update deployment set sync_reason = 'secret plan' where team = 'acme' and name = 'docs'`);
@@ -165,6 +178,29 @@ test('a reader that takes nothing is dropped, and the others go on', async () =>
   const end = await Promise.race([response.text().then(() => 'ended', () => 'cut'), sleep(10_000).then(() => 'open')]);
   assert.is(end, 'cut');
   assert.not(watcher.ended);
+});
+
+test('what a push sets off is told while it happens, from the controller as it really runs', async () => {
+  const stack = await Stack.start({ 'node.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1'), 'shop.yaml': deploymentManifest('shop', '  branch: main\n') }, { engine: createSimulatedEngine() });
+  try {
+    await stack.settled('shop', 'main');
+    const response = await fetch(`${stack.controller.url}/api/v1/teams/acme/events`);
+    let raw = '';
+    const reading = (async (): Promise<void> => {
+      for await (const chunk of response.body ?? []) raw += Buffer.from(chunk as Uint8Array).toString('utf8');
+    })().catch(() => undefined);
+    const commit = await stack.push({ 'products/shop/version.yaml': versionManifest('2') });
+    await stack.settled('shop', 'main', commit);
+    await sleepUntil(() => /event: deployment\ndata: .*"status":"successful","sync":"synced","health":"healthy"/.test(raw), { what: `the success; told: ${raw.slice(-2_000)}`, timeoutMs: 20_000 });
+    assert.match(raw, /event: attempt\ndata: .*"state":"running"/);
+    assert.match(raw, /"step":"start"/);
+    assert.match(raw, /event: attempt\ndata: .*"outcome":"succeeded"/);
+    assert.match(raw, 'event: poll');
+    await stack.controller.stop();
+    await reading;
+  } finally {
+    await stack.stop();
+  }
 });
 
 test('the end of the controller ends every stream at once', async () => {

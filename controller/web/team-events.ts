@@ -12,7 +12,7 @@ const MAX_BEHIND = 256;
 
 /**
  * Each event has an id; `Last-Event-ID` takes up where a line was cut, or is answered with `refresh`: look at everything.
- * Events: `deployment` (its row, or `{name, gone}`), `attempt` (with its new steps), `node`, `product`, `poll`, `refresh`.
+ * Events: `deployment` (its row, or `{name, gone}`), `attempt` (with its new steps), `node`, `product`, `review`, `poll`, `refresh`.
  */
 export async function sendTeamEvents(context: WebContext, request: Request, response: Response): Promise<void> {
   const team = await teamOf(context, request, response);

@@ -204,6 +204,17 @@ test('a node tells what was tried on it and what happened to it', async () => {
   for (const words of ['Latest attempts', 'shop-staging/attempts/', 'web did not become healthy', 'simulated']) assert.match(page, words);
 });
 
+test('more than a thousand deployments come in pages, and the filter goes along', async () => {
+  await seedTeam(closed.db.pool, 'huge');
+  await closed.db.pool.query(sql.unsafe`insert into deployment (team, name, product) select 'huge', 'd' || lpad(n::text, 4, '0'), 'shop' from generate_series(1, 1005) n`);
+  const page = async (query: string): Promise<string> => closed.text(`/teams/huge?${query}`);
+  const rows = (text: string): number => text.match(/<tr role="row" id="d-/g)?.length ?? 0;
+  const first = await page('product=shop');
+  assert.equal([rows(first), rows(await page('product=shop&page=2')), rows(await page('page=99')), rows(await page('q=d1'))], [1_000, 5, 5, 6]);
+  assert.match(first, 'Page 1 of 2');
+  assert.match(first, 'product=shop&#38;page=2');
+});
+
 test('large pages are sent compressed to who takes that', async () => {
   const ask = async (encoding: string): Promise<Response> => closed.fetch('/teams/acme', { headers: { accept: 'text/html', 'accept-encoding': encoding } });
   assert.is((await ask('gzip')).headers.get('content-encoding'), 'gzip');
