@@ -7,7 +7,9 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 
-const PROGRAMS = [process.env['TAGBOAT_CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** `TAGBOAT_CHROMIUM` names another one, or with `none` none at all. */
+const NAMED = process.env['TAGBOAT_CHROMIUM'];
+const PROGRAMS = NAMED === undefined ? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'] : [NAMED];
 /** It talks to nobody but the pages under test. */
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
 
@@ -19,7 +21,7 @@ export interface TestBrowser {
 
 /** Null, and said loudly, where there is no Chromium; CI demands one (TAGBOAT_REQUIRE_BROWSER). */
 export async function browserOrSkip(what: string): Promise<TestBrowser | null> {
-  const executablePath = PROGRAMS.find((path) => path !== undefined && existsSync(path));
+  const executablePath = PROGRAMS.find((path) => existsSync(path));
   if (executablePath === undefined) {
     console.log(`SKIPPED ${what}: needs Chromium; install the package chromium, or set TAGBOAT_CHROMIUM`);
     if (process.env['TAGBOAT_REQUIRE_BROWSER'] === '1') throw new Error(`${what} needs Chromium, and there is none`);
