@@ -29,11 +29,6 @@ export class Killable {
     return this.#output;
   }
 
-  /** Undefined before the first start. */
-  get pid(): number | undefined {
-    return this.#child?.pid;
-  }
-
   get running(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
