@@ -7,6 +7,7 @@ import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
 import { TestRepository } from './git-repository.ts';
 import { GitServer } from './git-server.ts';
 import { sleepUntil } from './sleep-until.ts';
+import { makeKey, SshServer, sshdOrSkip } from './ssh-server.ts';
 import { Stack } from './stack.ts';
 import { deploymentManifest, NODE, PRODUCT, versionManifest } from './story.ts';
 
@@ -69,5 +70,42 @@ test('rolling, tagged, frozen, moved, rolled back while its server is down', asy
     await shop.remove();
   }
 });
+
+const sshd = sshdOrSkip('a product over SSH');
+if (sshd !== null) {
+  test('over SSH with a deploy key that is configured for the pattern; a changed host key stops it and says so', async () => {
+    const shop = await TestRepository.create('shop');
+    await shop.commit({ 'version.yaml': versionManifest('1.0.0') });
+    const key = makeKey('ed25519');
+    const server = await SshServer.start(sshd, [key]);
+    const url = server.url(shop.directory);
+    const product = PRODUCT.replace('type: complex', `type: complex, source: { repository: "${url}" }`);
+    const stack = await Stack.start(
+      { 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': product, 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n') },
+      {
+        engine: createSimulatedEngine(),
+        settings: {
+          TAGBOAT_TEAMS_0_SOURCES_0_URL: `${server.url('')}/**`,
+          TAGBOAT_TEAMS_0_SOURCES_0_CREDENTIALS_TYPE: 'ssh',
+          TAGBOAT_TEAMS_0_SOURCES_0_CREDENTIALS_PRIVATE_KEY: key.privateKey,
+          TAGBOAT_TEAMS_0_SOURCES_0_CREDENTIALS_KNOWN_HOSTS: server.knownHosts(),
+        },
+      },
+    );
+    let impostor: SshServer | undefined;
+    try {
+      await stack.settled('shop', 'main');
+      await server.stop();
+      impostor = await SshServer.start(sshd, [key], { port: server.port });
+      const blocked = await stack.until('shop', 'the impostor is refused', ({ sync, reason }) => sync === 'blocked' && reason.includes('has changed'), 90_000);
+      assert.match(blocked.reason, /host key of 127\.0\.0\.1 .* has changed/);
+      assert.not.match(JSON.stringify(await stack.get('')), 'PRIVATE KEY');
+    } finally {
+      await stack.stop();
+      await impostor?.stop();
+      await shop.remove();
+    }
+  });
+}
 
 test.run();

@@ -18,6 +18,8 @@ export interface SshServerOptions {
   /** Takes `GIT_PROTOCOL` from the client, as forges do; else only the classic protocol is spoken. True unless told. */
   readonly acceptGitProtocol?: boolean;
   readonly hostKeys?: readonly KeyType[];
+  /** A free one unless told. */
+  readonly port?: number;
   /** Run in place of what the client asks for. */
   readonly forceCommand?: string;
 }
@@ -59,7 +61,7 @@ export class SshServer {
 
   static async start(sshd: string, authorized: readonly KeyPair[], options: SshServerOptions = {}): Promise<SshServer> {
     const directory = mkdtempSync(path.join(os.tmpdir(), 'tagboat-sshd-'));
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     const hostKeys = (options.hostKeys ?? ['ed25519']).map((type) => ({ type, pair: makeKey(type) }));
     for (const { type, pair } of hostKeys) writeFileSync(path.join(directory, `host-${type}`), pair.privateKey, { mode: 0o600 });
     writeFileSync(path.join(directory, 'authorized'), `${authorized.map((pair) => pair.publicKey).join('\n')}\n`, { mode: 0o600 });

@@ -1,8 +1,14 @@
 // @timeout 240
 /** A webhook from the push to the containers, with polling as good as off. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import { loadConfig } from '../config.ts';
+import { silentLogger } from '../log.ts';
+import { startController } from '../main.ts';
 import type { Delivery } from '../web/testing/hooks.ts';
 import { delivery, pushDelivery } from '../web/testing/hooks.ts';
 import { sleepUntil } from './sleep-until.ts';
@@ -43,6 +49,40 @@ test('a push is deployed without waiting for the poll; other refs are not looked
     assert.ok(listings >= 1 && listings <= 8, `${String(listings)} listings for 21 deliveries`);
   } finally {
     await stack.stop();
+  }
+});
+
+test('a replica that does not poll the team takes the webhook for the one that does', async () => {
+  const stack = await Stack.start(
+    { 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1.0.0'), 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n') },
+    { engine: createSimulatedEngine(), poll: '0 0 0 1 1 *', settings: { TAGBOAT_TEAMS_0_WEBHOOK_SECRET: SECRET } },
+  );
+  const home = mkdtempSync(join(tmpdir(), 'tagboat-replica-'));
+  const env = {
+    TAGBOAT_DATABASE_URL: stack.db.url,
+    TAGBOAT_ENCRYPTION_KEY_FILE: join(stack.home, '.tagboat', 'encryption.key'),
+    TAGBOAT_LISTENERS_HTTP_PORT: '0',
+    TAGBOAT_LISTENERS_AGENTS_HOST: '127.0.0.1',
+    TAGBOAT_LISTENERS_AGENTS_PORT: '0',
+    TAGBOAT_LISTENERS_ENROLMENT_HOST: '127.0.0.1',
+    TAGBOAT_LISTENERS_ENROLMENT_PORT: '0',
+    TAGBOAT_TEAMS_0_NAME: 'acme',
+    TAGBOAT_TEAMS_0_REPOSITORY: `${stack.server.url}/acme.git`,
+    TAGBOAT_TEAMS_0_POLL: '0 0 0 1 1 *',
+    TAGBOAT_TEAMS_0_WEBHOOK_SECRET: SECRET,
+  };
+  const other = await startController(loadConfig({ directory: home, env }), silentLogger());
+  try {
+    await stack.settled('shop', 'main');
+    const commit = await stack.repository.commit({ 'products/shop/version.yaml': versionManifest('1.1.0') });
+    const { headers, body } = pushDelivery('gitlab', { secret: SECRET, repository: 'acme' });
+    assert.is((await fetch(`${other.url}/webhooks/acme`, { method: 'POST', headers, body, signal: AbortSignal.timeout(20_000) })).status, 202);
+    await stack.settled('shop', 'main', commit);
+    assert.equal((await stack.get<{ rows: { outcome: string }[] }>('/deliveries')).rows.map(({ outcome }) => outcome), ['polled']);
+  } finally {
+    await other.stop();
+    await stack.stop();
+    rmSync(home, { recursive: true, force: true });
   }
 });
 
