@@ -36,6 +36,7 @@ import { appendAudit } from './store/audit.ts';
 import { keepAuthority, loadAuthority } from './store/authority.ts';
 import { loadOwners } from './store/deployments.ts';
 import { keepEmbeddedDatabase } from './store/embedded-keeper.ts';
+import { loadFollowed } from './store/followed.ts';
 import { newHolder } from './store/lease.ts';
 import { createListener } from './store/listen.ts';
 import { migrate } from './store/migrate.ts';
@@ -260,6 +261,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     frozen: () => loadFrozenVersions(pool, team.name),
     owners: () => loadOwners(pool, team.name),
     recipients: () => loadRecipients(pool, team.name),
+    followed: () => loadFollowed(pool, team.name),
   });
   const { forge } = team.reviews;
   const deliveries = forge === null ? undefined : new DeliveryLoop({ team: team.name, pool, log, forge: () => openForge(forge) });

@@ -45,7 +45,7 @@ for (const [stem, schema] of Object.entries(SCHEMAS)) {
 test('printed defaults are the ones in the code', () => {
   const property = (stem: string, definition: string, name: string): unknown =>
     ((((SCHEMAS[stem] as Node)['$defs'] as Node)[definition] as Node)['properties'] as Record<string, Node>)[name]?.['default'];
-  for (const key of ['strategy', 'retries', 'protected', 'removeVolumes', 'selfHeal'] as const) assert.is(property('deployment', 'DeploymentSpec', key), DEPLOYMENT_DEFAULTS[key]);
+  for (const key of ['strategy', 'retries', 'followSchedule', 'protected', 'removeVolumes', 'selfHeal'] as const) assert.is(property('deployment', 'DeploymentSpec', key), DEPLOYMENT_DEFAULTS[key]);
   for (const key of ['attempt', 'pull', 'health'] as const) assert.is(property('deployment', 'DeploymentTimeouts', key), DEPLOYMENT_DEFAULTS.timeouts[key]);
   assert.equal(property('notification', 'NotificationSpec', 'events'), DEFAULT_EVENTS);
   for (const [key, value] of Object.entries(HEALTH_DEFAULTS)) assert.is(property('container-config', 'HealthCheck', key), value);

@@ -7,6 +7,7 @@ import { AgentLinkClient } from '../../proto/gen/agent/v1/agent.ts';
 import type { AgentMessage, ControllerMessage, RequestLogs } from '../../proto/gen/agent/v1/agent.ts';
 import { SERVER_NAME } from '../../proto/join.ts';
 import { reconnectDelay } from './backoff.ts';
+import { Follower } from './follower.ts';
 import type { Engine } from './engine.ts';
 import { AgentError } from './errors.ts';
 import type { Identity } from './identity.ts';
@@ -51,6 +52,7 @@ export class Link {
   readonly #options: LinkOptions;
   readonly #worker: Worker;
   readonly #observer: Observer;
+  readonly #follower: Follower;
   readonly #waiting: AgentMessage[] = [];
   #identity: Identity;
   #stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage> | undefined;
@@ -64,6 +66,7 @@ export class Link {
     this.#identity = options.identity;
     const { identity, engine, journal, secrets, version, log } = options;
     this.#observer = new Observer({ team: identity.team, engine, journal, log, send: (observation) => this.#say({ $case: 'observation', value: observation }) });
+    this.#follower = new Follower({ journal, secrets, log, send: (digests) => this.#say({ $case: 'imageDigests', value: digests }) });
     this.#worker = new Worker({ team: identity.team, node: identity.node, engine, journal, secrets, version, log, send: (body) => this.#say(body), changed: (prefix) => this.#observer.changed(prefix) });
   }
 
@@ -72,6 +75,7 @@ export class Link {
     const { log } = this.#options;
     this.#worker.resume();
     const watching = this.#observer.run(signal);
+    const following = this.#follower.run(signal);
     let failures = 0;
     while (!signal.aborted) {
       const begun = Date.now();
@@ -85,7 +89,7 @@ export class Link {
       await sleep(delay, signal);
     }
     this.#worker.stop();
-    await watching;
+    await Promise.all([watching, following]);
   }
 
   async #session(signal: AbortSignal): Promise<{ text: string; welcomed: boolean; renewed: boolean }> {
@@ -191,6 +195,7 @@ export class Link {
     this.#options.log.info({ team: this.#identity.team, node: this.#identity.node }, 'connected to the controller');
     for (const result of this.#worker.unacknowledged) this.#say({ $case: 'attemptResult', value: result });
     this.#observer.everything();
+    this.#follower.everything();
   }
 
   #onMessage(message: ControllerMessage, logs: LogSender): void {

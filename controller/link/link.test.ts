@@ -123,6 +123,7 @@ class Recorder implements SessionHandler {
   async onRecipients(_session: AgentSession, recipients: readonly string[]) {
     this.recipients.push([...recipients]);
   }
+  async onImageDigests() {}
   async onDisconnected(_session: AgentSession, reason: string) {
     this.gone.push(reason);
   }

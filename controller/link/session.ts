@@ -11,6 +11,7 @@ import type {
   AttemptResult,
   ControllerMessage,
   Hello,
+  ImageDigests,
   LogLine,
   Observation,
   RemoveTarget,
@@ -44,6 +45,8 @@ export interface SessionHandler {
   onObservation(session: AgentSession, observation: Observation): Promise<void>;
   /** The public keys of the node's secrets, the current one first; told again when they change. */
   onRecipients(session: AgentSession, recipients: readonly string[]): Promise<void>;
+  /** What the followed tags of a target mean now. */
+  onImageDigests(session: AgentSession, digests: ImageDigests): Promise<void>;
   onDisconnected(session: AgentSession, reason: string): Promise<void>;
 }
 
@@ -170,6 +173,8 @@ export class AgentSession {
         return handler.onAttemptRefused(this, body.value);
       case 'observation':
         return handler.onObservation(this, body.value);
+      case 'imageDigests':
+        return handler.onImageDigests(this, body.value);
       case 'secretRecipients':
         return handler.onRecipients(this, body.value.recipients);
       case 'logsUnavailable':

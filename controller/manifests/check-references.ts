@@ -1,4 +1,5 @@
 /** What no schema can say: references from manifest to manifest, owners of targets, circles. Pure. */
+import { validate as validCron } from 'node-cron';
 import semver from 'semver';
 import { matchesGlob } from '../model/branch-glob.ts';
 import { dependencyOrder } from '../model/dependency-order.ts';
@@ -66,6 +67,7 @@ function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, o
     ...(spec.dependsOn ?? []).flatMap((name, index) => missing(deployment, 'Deployment', name, `/spec/dependsOn/${index}`, Deployment.keys(), Deployment.has(name))),
     ...checkShortForms(deployment),
     ...(product === undefined ? [] : checkVersionChoice(deployment, product, options)),
+    ...(spec.followSchedule === undefined || validCron(spec.followSchedule) ? [] : [problem('SchemaViolation', deployment.position('/spec/followSchedule'), `${spec.followSchedule} is no cron expression`, { object: objectName(deployment), hint: 'For example 0 */5 * * * * (with seconds): every five minutes.' })]),
   ];
   const version = Version.get(spec.product);
   if (version === undefined || product === undefined || product.spec.source !== undefined) return problems;

@@ -3,6 +3,7 @@ export const DEPLOYMENT_DEFAULTS = {
   strategy: 'auto',
   /** Additional tries of one content (R23). */
   retries: 2,
+  followSchedule: '0 */5 * * * *',
   protected: false,
   removeVolumes: false,
   selfHeal: false,

@@ -1,6 +1,7 @@
 /** Which record a deployment belongs to: the one that is live, one to use again, or a new one (R12, R13, R15, R18). */
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { isAncestorVersion } from '../model/status.ts';
+import { specHashOf } from './spec-hash.ts';
 import type { DesiredDeployment, Recorded, RecordedRecord, RecordedTarget } from './types.ts';
 
 /**
@@ -22,6 +23,10 @@ function matchesGood(wanted: DesiredDeployment, record: RecordedRecord): boolean
   return wanted.version.kind === 'rolling' ? record.goodSpecHash === wanted.specHash : record.overridesHash === wanted.overridesHash;
 }
 
+function onlyDigests({ spec }: DesiredDeployment, target: RecordedTarget | undefined): boolean {
+  return spec.follow !== undefined && target?.liveSpec?.follow !== undefined && specHashOf(target.liveSpec) === specHashOf(spec);
+}
+
 export interface RecordChoice {
   /** Null: a new record. */
   readonly record: RecordedRecord | null;
@@ -41,7 +46,7 @@ export function chooseRecord(wanted: DesiredDeployment, target: RecordedTarget |
 
   if (wanted.version.kind === 'rolling') {
     const record = same[0] ?? null;
-    const reason = live === undefined ? 'nothing serves on this target yet' : live.id === record?.id ? 'its content changed' : `branch ${wanted.version.name} takes the place of ${live.version}`;
+    const reason = live === undefined ? 'nothing serves on this target yet' : live.id === record?.id ? (onlyDigests(wanted, target) ? 'an image was pushed under the same tag (follow: digest)' : 'its content changed') : `branch ${wanted.version.name} takes the place of ${live.version}`;
     return { record, spec: wanted.spec, versionId, kind, reason };
   }
 

@@ -9,7 +9,7 @@ import { targetRegistries } from '../model/registry.ts';
 import { sealedFor } from '../model/sealed.ts';
 import { specHashOf } from './spec-hash.ts';
 import { chooseStrategy } from './strategy.ts';
-import type { DesiredDeployment, DesiredVersion } from './types.ts';
+import type { DesiredDeployment, DesiredVersion, FollowedDigest } from './types.ts';
 
 export interface DesiredInput {
   readonly team: string;
@@ -21,6 +21,8 @@ export interface DesiredInput {
   readonly resolved: ResolvedImages;
   /** Of the team's head, by name. */
   readonly registries: ReadonlyMap<string, Manifest<'Registry'>>;
+  /** What its tags mean now, if it follows them; empty before anything moved. */
+  readonly followed?: readonly FollowedDigest[] | undefined;
   /** Blob id of the manifest's file: touching it is a fresh go (R23). */
   readonly blob: string;
 }
@@ -30,6 +32,8 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
   const { spec } = deployment;
   const strategies = resolved.images.map((image) => chooseStrategy(image.name, image.config, spec.strategy ?? DEPLOYMENT_DEFAULTS.strategy, input.nodeType));
   const timeouts = { ...DEPLOYMENT_DEFAULTS.timeouts, ...spec.timeouts };
+  const follow = spec.follow === 'digest' && version.kind === 'rolling' ? { schedule: spec.followSchedule ?? DEPLOYMENT_DEFAULTS.followSchedule } : undefined;
+  const now = new Map(follow === undefined ? [] : (input.followed ?? []).map((one) => [`${one.name} ${one.image}`, one.digest]));
   const registries = targetRegistries(resolved.images, input.registries, spec.node);
   const target: TargetSpec = {
     specVersion: 1,
@@ -44,7 +48,7 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
       name: image.name,
       image: image.image,
       ...(image.registry === undefined ? {} : { registry: image.registry }),
-      ...(image.digest ? { digest: image.digest } : {}),
+      ...digestOf(image.digest ?? now.get(`${image.name} ${image.image}`)),
       dependsOn: [...image.dependsOn],
       // Another node's ciphertext is not this one's content: sealing for one more node replaces no container here.
       config: sealedFor(image.config, spec.node),
@@ -52,9 +56,11 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
     })),
     ...(registries.length === 0 ? {} : { registries }),
     timeouts,
+    ...(follow && { follow }),
     selfHeal: spec.selfHeal ?? DEPLOYMENT_DEFAULTS.selfHeal,
   };
-  const specHash = specHashOf(target);
+  // A tag that means something else is another content, although no manifest says so.
+  const specHash = follow === undefined ? specHashOf(target) : hashOf({ content: specHashOf(target), follow, digests: target.images.map(({ digest }) => digest ?? null) });
   return Object.freeze({
     name: deployment.name,
     product: spec.product,
@@ -80,4 +86,8 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
     strategies,
     timeoutMs: parseDuration(timeouts.attempt),
   });
+}
+
+function digestOf(digest: string | undefined): { digest?: string } {
+  return digest === undefined || digest === '' ? {} : { digest };
 }

@@ -23,6 +23,13 @@ export interface StrategyChoice {
   readonly reason: string;
 }
 
+/** What a followed tag means now, as the node's agent found it. */
+export interface FollowedDigest {
+  readonly name: string;
+  readonly image: string;
+  readonly digest: string;
+}
+
 export interface DesiredVersion {
   readonly kind: VersionKind;
   /** `1.2.0` or the branch. */

@@ -6,11 +6,12 @@ import type { Logger } from 'pino';
 import type { DatabasePool } from 'slonik';
 import type { AgentSession, SessionHandler } from '../link/session.ts';
 import { AttemptKind, AttemptOutcome } from '../../proto/gen/agent/v1/agent.ts';
-import type { AttemptEvent, AttemptRefused, AttemptResult as WireResult, Hello, Observation } from '../../proto/gen/agent/v1/agent.ts';
+import type { AttemptEvent, AttemptRefused, AttemptResult as WireResult, Hello, ImageDigests, Observation } from '../../proto/gen/agent/v1/agent.ts';
 import type { AttemptCommand } from '../store/attempts.ts';
 import { cancelled, nextDueMs, nodeLease, saveEvent, startDue, takeOverRunning } from '../store/attempts.ts';
 import type { AttemptResult } from '../store/finish-attempt.ts';
 import { finishAttempt } from '../store/finish-attempt.ts';
+import { saveFollowed } from '../store/followed.ts';
 import { LeaseKeeper } from '../store/lease.ts';
 import { saveConnected, saveDisconnected, saveRecipients, saveSeen } from '../store/nodes.ts';
 import { notifyPlan } from '../store/notify.ts';
@@ -164,6 +165,11 @@ export class NodeSessions implements SessionHandler {
 
   async onRecipients(session: AgentSession, recipients: readonly string[]): Promise<void> {
     await saveRecipients(this.#options.pool, session.team, session.node, recipients);
+  }
+
+  /** The next poll reads it as a part of what is desired. */
+  async onImageDigests(session: AgentSession, { prefix, digests }: ImageDigests): Promise<void> {
+    await saveFollowed(this.#options.pool, session.team, session.node, prefix, digests);
   }
 
   async stop(): Promise<void> {

@@ -17,7 +17,7 @@ import { declaredNotification } from '../model/notification.ts';
 import type { DeclaredNotification } from '../model/notification.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
-import type { Desired } from '../plan/types.ts';
+import type { Desired, FollowedDigest } from '../plan/types.ts';
 import { tagPattern, tagVersions } from '../plan/tag-versions.ts';
 import { scrub } from '../scrub.ts';
 import type { WatchedRepository } from '../store/deliveries.ts';
@@ -75,6 +75,8 @@ export interface ReaderOptions {
   owners(): Promise<ReadonlyMap<string, string>>;
   /** Public keys by node, as the agents told them; none for a plan that compares commits. */
   recipients?(): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** What followed tags mean, by target. */
+  followed?(): Promise<ReadonlyMap<string, readonly FollowedDigest[]>>;
 }
 
 /** What a set of files would mean as the head of the branch. */
@@ -97,6 +99,7 @@ export class RepositoryReader {
   #frozen: ReadonlyMap<string, StoredVersion> = new Map();
   #owners: ReadonlyMap<string, string> = new Map();
   #recipients: ReadonlyMap<string, readonly string[]> = new Map();
+  #tags: ReadonlyMap<string, readonly FollowedDigest[]> = new Map();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -122,6 +125,7 @@ export class RepositoryReader {
     this.#frozen = frozen;
     // The same list while it says the same: nothing is resolved again for it.
     this.#recipients = new Map([...((await this.#options.recipients?.()) ?? [])].map(([node, keys]) => [node, this.#memory.same(`recipients ${node}`, keys)]));
+    this.#tags = new Map([...((await this.#options.followed?.()) ?? [])].map(([target, digests]) => [target, this.#memory.same(`followed ${target}`, digests)]));
     const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid)).map(beside)];
     const headBefore = this.#head;
     if (headBefore?.commit !== head.oid) {
@@ -133,7 +137,7 @@ export class RepositoryReader {
     const elsewhere = elsewhereProducts(files.set, remote, branch);
     const states = await this.#sources.look(elsewhere);
     const watched = this.#watched(files.set, refs);
-    const refsDigest = hashOf([stateOf(watched, refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients]]);
+    const refsDigest = hashOf([stateOf(watched, refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients], [...this.#tags]]);
     if (before !== undefined && headBefore !== undefined && before.refsDigest === refsDigest) return before;
     if (wantsOf(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...wantsOf(watched, refs), ...extra], { signal });
     this.#head = files;
@@ -203,7 +207,7 @@ export class RepositoryReader {
     const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
     const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
     const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
-    const resolved = await resolveTeam({ team, files, source, problems, memory, recipients: this.#recipients });
+    const resolved = await resolveTeam({ team, files, source, problems, memory, recipients: this.#recipients, followed: this.#tags });
     return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents: dependentsOf(resolved.desired) };
   }
 

@@ -9,7 +9,8 @@ import { problem } from '../model/problem.ts';
 import { checkRegistries, namedRegistries } from '../model/registry.ts';
 import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts';
 import { desiredDeployment } from '../plan/desired.ts';
-import type { BlockedDeployment, Desired, DesiredDeployment, DesiredVersion, VersionContent } from '../plan/types.ts';
+import type { BlockedDeployment, Desired, DesiredDeployment, DesiredVersion, FollowedDigest, VersionContent } from '../plan/types.ts';
+import { targetKey } from '../plan/types.ts';
 import type { RefVersion, StoredVersion } from '../store/versions.ts';
 import type { ElsewhereView, SourceFault } from './elsewhere.ts';
 import type { ManifestFiles } from './manifest-files.ts';
@@ -37,6 +38,8 @@ export interface ResolveTeamInput {
   readonly memory: Memory;
   /** Public keys by node, as the agents told them; the same lists while they say the same. */
   readonly recipients: ReadonlyMap<string, readonly string[]>;
+  /** What followed tags mean, by target; the same lists while they say the same. */
+  readonly followed: ReadonlyMap<string, readonly FollowedDigest[]>;
 }
 
 export interface ResolvedTeam {
@@ -47,7 +50,7 @@ export interface ResolvedTeam {
 
 type Found = { readonly version: DesiredVersion; readonly warnings: readonly Problem[] } | { readonly problem: Problem };
 
-export async function resolveTeam({ team, files, source, problems, memory, recipients }: ResolveTeamInput): Promise<ResolvedTeam> {
+export async function resolveTeam({ team, files, source, problems, memory, recipients, followed }: ResolveTeamInput): Promise<ResolvedTeam> {
   const { set } = files;
   const faults = new Map<string, Problem[]>();
   const addFault = (name: string, item: Problem): void => void faults.set(name, [...(faults.get(name) ?? []), item]);
@@ -71,7 +74,7 @@ export async function resolveTeam({ team, files, source, problems, memory, recip
       if ('problem' in version) addFault(deployment.name, keep(found, version.problem));
       else {
         for (const warning of version.warnings) keep(found, warning);
-        const made = resolveOne(team, deployment, files, version.version, memory, recipients);
+        const made = resolveOne(team, deployment, files, version.version, memory, recipients, followed);
         for (const item of made.problems) keep(found, item);
         if (made.desired === undefined) for (const item of made.problems) addFault(deployment.name, item);
         else deployments.set(deployment.name, made.desired);
@@ -92,17 +95,18 @@ function keep(found: Problem[], item: Problem): Problem {
 }
 
 /** Only what the deployment is made of counts: the same objects give the same resolved deployment. */
-function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory, told: ReadonlyMap<string, readonly string[]>): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
+function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory, told: ReadonlyMap<string, readonly string[]>, tags: ReadonlyMap<string, readonly FollowedDigest[]>): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
   const { ConfigBundle, Node, Registry } = files.set.byKind;
   const deploymentBundles = named(deployment.spec.bundles, ConfigBundle);
   const node = Node.get(deployment.spec.node);
   const blob = files.blobs.get(deployment.file) ?? '';
   const recipients = knownRecipients(node, told);
-  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), blob, ...deploymentBundles, ...namedRegistries(version.content.images, Registry)], () => {
+  const followed = deployment.spec.follow === undefined ? undefined : tags.get(targetKey(deployment.spec.node, deployment.spec.prefix));
+  return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), followed, blob, ...deploymentBundles, ...namedRegistries(version.content.images, Registry)], () => {
     const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
     const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients, resolved }), ...checkRegistries({ deployment, images: resolved.images, registries: Registry, recipients })];
     if (problems.some((item) => item.severity === 'error')) return { problems };
-    return { problems, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, blob }) };
+    return { problems, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, followed, blob }) };
   });
 }
 

@@ -1292,6 +1292,14 @@ export interface DeploymentSpec {
    */
   dependsOn?: Name[];
   /**
+   * `digest`: an image that is pushed under the same tag deploys itself. Rolling versions only.
+   */
+  follow?: 'digest';
+  /**
+   * When the node asks the registry what the tags mean, as a cron expression with seconds. Default: "0 * /5 * * * *".
+   */
+  followSchedule?: string;
+  /**
    * Removing this manifest leaves the containers alone. Default: false.
    */
   protected?: boolean;
@@ -1470,6 +1478,15 @@ export interface TargetSpec {
    * How long things may take.
    */
   timeouts: TargetTimeouts;
+  /**
+   * The tags are looked after: what they mean is asked on this schedule.
+   */
+  follow?: {
+    /**
+     * A cron expression with seconds.
+     */
+    schedule: string;
+  };
   /**
    * Put back what differs from the record.
    */

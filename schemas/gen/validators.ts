@@ -9532,8 +9532,9 @@ return errors === 0;
 }
 validate204.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema170 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false}}},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
+const schema170 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"follow":{"description":"`digest`: an image that is pushed under the same tag deploys itself. Rolling versions only.","enum":["digest"],"examples":["digest"]},"followSchedule":{"description":"When the node asks the registry what the tags mean, as a cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","default":"0 */5 * * * *","examples":["0 * * * * *"]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false,"follow":false}}},"dependentRequired":{"followSchedule":["follow"]},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
 const pattern113 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
+const pattern127 = new RegExp("^[0-9A-Za-z*/, -]{5,100}$", "u");
 
 function validate208(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -10677,9 +10678,9 @@ vErrors.push(err27);
 errors++;
 }
 }
-if(data.protected !== undefined){
-if(typeof data.protected !== "boolean"){
-const err28 = {instancePath:instancePath+"/protected",schemaPath:"#/properties/protected/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data.follow !== undefined){
+if(!(data.follow === "digest")){
+const err28 = {instancePath:instancePath+"/follow",schemaPath:"#/properties/follow/enum",keyword:"enum",params:{allowedValues: schema170.properties.follow.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -10689,9 +10690,11 @@ vErrors.push(err28);
 errors++;
 }
 }
-if(data.removeVolumes !== undefined){
-if(typeof data.removeVolumes !== "boolean"){
-const err29 = {instancePath:instancePath+"/removeVolumes",schemaPath:"#/properties/removeVolumes/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data.followSchedule !== undefined){
+let data16 = data.followSchedule;
+if(typeof data16 === "string"){
+if(!pattern127.test(data16)){
+const err29 = {instancePath:instancePath+"/followSchedule",schemaPath:"#/properties/followSchedule/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z*/, -]{5,100}$"},message:"must match pattern \""+"^[0-9A-Za-z*/, -]{5,100}$"+"\""};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -10701,9 +10704,8 @@ vErrors.push(err29);
 errors++;
 }
 }
-if(data.selfHeal !== undefined){
-if(typeof data.selfHeal !== "boolean"){
-const err30 = {instancePath:instancePath+"/selfHeal",schemaPath:"#/properties/selfHeal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+else {
+const err30 = {instancePath:instancePath+"/followSchedule",schemaPath:"#/properties/followSchedule/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -10713,15 +10715,51 @@ vErrors.push(err30);
 errors++;
 }
 }
-if(data.strategy !== undefined){
-let data18 = data.strategy;
-if(!(((data18 === "auto") || (data18 === "start-first")) || (data18 === "recreate"))){
-const err31 = {instancePath:instancePath+"/strategy",schemaPath:"container-config.schema.json#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
+if(data.protected !== undefined){
+if(typeof data.protected !== "boolean"){
+const err31 = {instancePath:instancePath+"/protected",schemaPath:"#/properties/protected/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err31];
 }
 else {
 vErrors.push(err31);
+}
+errors++;
+}
+}
+if(data.removeVolumes !== undefined){
+if(typeof data.removeVolumes !== "boolean"){
+const err32 = {instancePath:instancePath+"/removeVolumes",schemaPath:"#/properties/removeVolumes/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err32];
+}
+else {
+vErrors.push(err32);
+}
+errors++;
+}
+}
+if(data.selfHeal !== undefined){
+if(typeof data.selfHeal !== "boolean"){
+const err33 = {instancePath:instancePath+"/selfHeal",schemaPath:"#/properties/selfHeal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+}
+if(data.strategy !== undefined){
+let data20 = data.strategy;
+if(!(((data20 === "auto") || (data20 === "start-first")) || (data20 === "recreate"))){
+const err34 = {instancePath:instancePath+"/strategy",schemaPath:"container-config.schema.json#/$defs/Strategy/enum",keyword:"enum",params:{allowedValues: schema98.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
 }
 errors++;
 }
@@ -10733,44 +10771,9 @@ errors = vErrors.length;
 }
 }
 if(data.retries !== undefined){
-let data20 = data.retries;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err32 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
-if(vErrors === null){
-vErrors = [err32];
-}
-else {
-vErrors.push(err32);
-}
-errors++;
-}
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 100 || isNaN(data20)){
-const err33 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},message:"must be <= 100"};
-if(vErrors === null){
-vErrors = [err33];
-}
-else {
-vErrors.push(err33);
-}
-errors++;
-}
-if(data20 < 0 || isNaN(data20)){
-const err34 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
-if(vErrors === null){
-vErrors = [err34];
-}
-else {
-vErrors.push(err34);
-}
-errors++;
-}
-}
-}
-if(data.version !== undefined){
-if(data && typeof data == "object" && !Array.isArray(data)){
-if(data.branch !== undefined){
-const err35 = {instancePath:instancePath+"/branch",schemaPath:"#/dependentSchemas/version/properties/branch/false schema",keyword:"false schema",params:{},message:"boolean schema is false"};
+let data22 = data.retries;
+if(!(((typeof data22 == "number") && (!(data22 % 1) && !isNaN(data22))) && (isFinite(data22)))){
+const err35 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -10779,16 +10782,76 @@ vErrors.push(err35);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err36 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if((typeof data22 == "number") && (isFinite(data22))){
+if(data22 > 100 || isNaN(data22)){
+const err36 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},message:"must be <= 100"};
 if(vErrors === null){
 vErrors = [err36];
 }
 else {
 vErrors.push(err36);
+}
+errors++;
+}
+if(data22 < 0 || isNaN(data22)){
+const err37 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
+}
+errors++;
+}
+}
+}
+if(data.followSchedule !== undefined){
+if(data.follow === undefined){
+const err38 = {instancePath,schemaPath:"#/dependentRequired",keyword:"dependentRequired",params:{property: "followSchedule",
+    missingProperty: "follow",
+    depsCount: 1,
+    deps: "follow"},message:"must have property follow when property followSchedule is present"};
+if(vErrors === null){
+vErrors = [err38];
+}
+else {
+vErrors.push(err38);
+}
+errors++;
+}
+}
+if(data.version !== undefined){
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.branch !== undefined){
+const err39 = {instancePath:instancePath+"/branch",schemaPath:"#/dependentSchemas/version/properties/branch/false schema",keyword:"false schema",params:{},message:"boolean schema is false"};
+if(vErrors === null){
+vErrors = [err39];
+}
+else {
+vErrors.push(err39);
+}
+errors++;
+}
+if(data.follow !== undefined){
+const err40 = {instancePath:instancePath+"/follow",schemaPath:"#/dependentSchemas/version/properties/follow/false schema",keyword:"false schema",params:{},message:"boolean schema is false"};
+if(vErrors === null){
+vErrors = [err40];
+}
+else {
+vErrors.push(err40);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
 }
 errors++;
 }
@@ -11389,11 +11452,11 @@ return errors === 0;
 validate238.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 export const validateTargetSpec: Validator<TargetSpec> = validate244;
-const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"registries":{"description":"The registries that the images name. Credentials go to their own host and to no other.","type":"array","maxItems":500,"items":{"$ref":"#/$defs/TargetRegistry"},"examples":[[{"name":"ghcr","type":"github","host":"ghcr.io"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
-const pattern135 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
-const pattern138 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
+const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"registries":{"description":"The registries that the images name. Credentials go to their own host and to no other.","type":"array","maxItems":500,"items":{"$ref":"#/$defs/TargetRegistry"},"examples":[[{"name":"ghcr","type":"github","host":"ghcr.io"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"follow":{"description":"The tags are looked after: what they mean is asked on this schedule.","type":"object","additionalProperties":false,"required":["schedule"],"properties":{"schedule":{"description":"A cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","examples":["0 */5 * * * *"]}},"examples":[{"schedule":"0 */5 * * * *"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
+const pattern136 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
+const pattern139 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
 const schema203 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
-const pattern145 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+const pattern146 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
 
 function validate247(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -12066,7 +12129,7 @@ errors++;
 if(data.digest !== undefined){
 let data3 = data.digest;
 if(typeof data3 === "string"){
-if(!pattern145.test(data3)){
+if(!pattern146.test(data3)){
 const err12 = {instancePath:instancePath+"/digest",schemaPath:"#/properties/digest/pattern",keyword:"pattern",params:{pattern: "^sha256:[0-9a-f]{64}$"},message:"must match pattern \""+"^sha256:[0-9a-f]{64}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -12175,7 +12238,7 @@ return errors === 0;
 validate246.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema213 = {"title":"Registry of a target","description":"A registry with what the agent needs to pull from it.","type":"object","additionalProperties":false,"required":["name","type","host"],"properties":{"name":{"description":"The Registry manifest's name.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"type":{"description":"What it is; `unchecked` is not asked for digests.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"host":{"description":"Host and port, as image references have it.","type":"string","pattern":"^[^\\s/]{1,300}$","examples":["ghcr.io"]},"credentials":{"description":"A user and a sealed password.","allOf":[{"$ref":"registry.schema.json#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"examples":[{"name":"ghcr","type":"github","host":"ghcr.io"}]};
-const pattern153 = new RegExp("^[^\\s/]{1,300}$", "u");
+const pattern154 = new RegExp("^[^\\s/]{1,300}$", "u");
 
 function validate270(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -12362,7 +12425,7 @@ errors++;
 if(data.host !== undefined){
 let data2 = data.host;
 if(typeof data2 === "string"){
-if(!pattern153.test(data2)){
+if(!pattern154.test(data2)){
 const err7 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/pattern",keyword:"pattern",params:{pattern: "^[^\\s/]{1,300}$"},message:"must match pattern \""+"^[^\\s/]{1,300}$"+"\""};
 if(vErrors === null){
 vErrors = [err7];
@@ -12700,7 +12763,7 @@ errors++;
 if(data.team !== undefined){
 let data1 = data.team;
 if(typeof data1 === "string"){
-if(!pattern135.test(data1)){
+if(!pattern136.test(data1)){
 const err13 = {instancePath:instancePath+"/team",schemaPath:"#/properties/team/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,253}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -12775,7 +12838,7 @@ errors++;
 if(data.version !== undefined){
 let data4 = data.version;
 if(typeof data4 === "string"){
-if(!pattern138.test(data4)){
+if(!pattern139.test(data4)){
 const err19 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
@@ -12965,9 +13028,11 @@ vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.err
 errors = vErrors.length;
 }
 }
-if(data.selfHeal !== undefined){
-if(typeof data.selfHeal !== "boolean"){
-const err33 = {instancePath:instancePath+"/selfHeal",schemaPath:"#/properties/selfHeal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data.follow !== undefined){
+let data14 = data.follow;
+if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
+if(data14.schedule === undefined){
+const err33 = {instancePath:instancePath+"/follow",schemaPath:"#/properties/follow/required",keyword:"required",params:{missingProperty: "schedule"},message:"must have required property '"+"schedule"+"'"};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -12976,15 +13041,75 @@ vErrors.push(err33);
 }
 errors++;
 }
-}
-}
-else {
-const err34 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+for(const key1 in data14){
+if(!(key1 === "schedule")){
+const err34 = {instancePath:instancePath+"/follow",schemaPath:"#/properties/follow/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err34];
 }
 else {
 vErrors.push(err34);
+}
+errors++;
+}
+}
+if(data14.schedule !== undefined){
+let data15 = data14.schedule;
+if(typeof data15 === "string"){
+if(!pattern127.test(data15)){
+const err35 = {instancePath:instancePath+"/follow/schedule",schemaPath:"#/properties/follow/properties/schedule/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z*/, -]{5,100}$"},message:"must match pattern \""+"^[0-9A-Za-z*/, -]{5,100}$"+"\""};
+if(vErrors === null){
+vErrors = [err35];
+}
+else {
+vErrors.push(err35);
+}
+errors++;
+}
+}
+else {
+const err36 = {instancePath:instancePath+"/follow/schedule",schemaPath:"#/properties/follow/properties/schedule/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err36];
+}
+else {
+vErrors.push(err36);
+}
+errors++;
+}
+}
+}
+else {
+const err37 = {instancePath:instancePath+"/follow",schemaPath:"#/properties/follow/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
+}
+errors++;
+}
+}
+if(data.selfHeal !== undefined){
+if(typeof data.selfHeal !== "boolean"){
+const err38 = {instancePath:instancePath+"/selfHeal",schemaPath:"#/properties/selfHeal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err38];
+}
+else {
+vErrors.push(err38);
+}
+errors++;
+}
+}
+}
+else {
+const err39 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err39];
+}
+else {
+vErrors.push(err39);
 }
 errors++;
 }

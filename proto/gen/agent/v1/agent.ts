@@ -90,6 +90,7 @@ export interface AgentMessage {
     | { $case: "logsUnavailable"; value: LogsUnavailable }
     | { $case: "attemptRefused"; value: AttemptRefused }
     | { $case: "secretRecipients"; value: SecretRecipients }
+    | { $case: "imageDigests"; value: ImageDigests }
     | undefined;
 }
 
@@ -125,6 +126,12 @@ export interface Hello {
 /** The keys of the node's secrets have changed within a session; all of them, the current one first. */
 export interface SecretRecipients {
   recipients: string[];
+}
+
+/** What the tags of a target that follows them mean now, where it is not what runs. */
+export interface ImageDigests {
+  prefix: string;
+  digests: ImageDigest[];
 }
 
 export interface Welcome {
@@ -648,6 +655,9 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "secretRecipients":
         SecretRecipients.encode(message.body.value, writer.uint32(74).fork()).join();
         break;
+      case "imageDigests":
+        ImageDigests.encode(message.body.value, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -737,6 +747,14 @@ export const AgentMessage: MessageFns<AgentMessage> = {
             message.body = { $case: "secretRecipients", value: SecretRecipients.decode(reader, reader.uint32()) };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.body = { $case: "imageDigests", value: ImageDigests.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -801,6 +819,12 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "secretRecipients": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "secretRecipients", value: SecretRecipients.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "imageDigests": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "imageDigests", value: ImageDigests.fromPartial(object.body.value) };
         }
         break;
       }
@@ -1224,6 +1248,73 @@ export const SecretRecipients: MessageFns<SecretRecipients> = {
   fromPartial(object: DeepPartial<SecretRecipients>): SecretRecipients {
     const message = createBaseSecretRecipients();
     message.recipients = object.recipients?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseImageDigests(): ImageDigests {
+  return { prefix: "", digests: [] };
+}
+
+export const ImageDigests: MessageFns<ImageDigests> = {
+  encode(message: ImageDigests, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.prefix !== "") {
+      writer.uint32(10).string(message.prefix);
+    }
+    for (const v of message.digests) {
+      ImageDigest.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImageDigests {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImageDigests();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.digests.push(ImageDigest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImageDigests>): ImageDigests {
+    return ImageDigests.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImageDigests>): ImageDigests {
+    const message = createBaseImageDigests();
+    message.prefix = object.prefix ?? "";
+    message.digests = object.digests?.map((e) => ImageDigest.fromPartial(e)) || [];
     return message;
   },
 };
