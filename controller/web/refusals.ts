@@ -4,7 +4,8 @@ import type { DatabasePool } from 'slonik';
 import { appendAudit } from '../store/audit.ts';
 import { AttemptLimit } from './attempt-limit.ts';
 
-const ALL = 120;
+/** Room for one at each route and kind of caller, so that a sweep of all routes is told whole. */
+const ALL = 300;
 
 export interface Refusal {
   /** '' where no team is to know: the controller's own chain. */
