@@ -246,6 +246,26 @@ test('when the world moved before the merge, the plan is made anew and the diffe
   assert.match(await (await fetch(`${stack.controller.url}/teams/acme/reviews/pull/21`)).text(), 'done otherwise');
 });
 
+test('a numbered version, a new product and what becomes of the old record are foreseen as they come', async () => {
+  await stack.settled('shop', 'main', await stack.repository.git(['rev-parse', 'main']));
+  await stack.repository.tag('shop/2.0.0');
+  const files = {
+    [DEPLOYMENT]: deploymentManifest('shop', '  version: 2.0.0\n'),
+    'products/docs/all.yaml': [PRODUCT, versionManifest('7')].map((text) => text.replaceAll('name: shop', 'name: docs')).join('---\n'),
+    'deployments/docs.yaml': deploymentManifest('docs', '').replaceAll(': shop', ': docs'),
+  };
+  const head = await open(24, files);
+  const review = await reviewed('pull/24', head, ({ actions }) => actions.length === 2);
+  assert.equal(review.problems, []);
+  const shop = review.actions.find(({ deployment }) => deployment === 'shop')!;
+  assert.equal([shop.from, shop.to, shop.statusChanges.map(({ version, to }) => [version, to])], ['main', '2.0.0', [['2.0.0', 'successful'], ['main', 'obsolete']]]);
+  await stack.repository.forcePush('main', head);
+  stack.controller.pollSoon('acme');
+  const after = await merged('pull/24');
+  assert.equal([after.outcome, after.difference], ['reviewed', null]);
+  await stack.settled('docs', 'main', head);
+});
+
 test('one monstrous request does not hide the others', async () => {
   const blob = await stack.repository.git(['hash-object', '-w', '--stdin'], 'no commit');
   await stack.repository.git(['update-ref', 'refs/pull/90/head', blob]);
@@ -254,7 +274,7 @@ test('one monstrous request does not hide the others', async () => {
   await reviewed('pull/91', head);
   const broken = await reviewed('pull/90', blob);
   assert.equal(broken.problems.map(({ code }) => code), ['RequestUnreadable']);
-  await stack.settled('shop', 'main', await stack.repository.git(['rev-parse', 'main']));
+  await stack.settled('shop', '2.0.0');
   // A node that is away is named; it changes nothing in the plan.
   const { planHash } = (await find('pull/91'))!;
   await stack.stopAgent();
