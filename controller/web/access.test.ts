@@ -148,6 +148,7 @@ test('who mints gives away no more than they have, to members only', async () =>
   const ask = async (body: unknown, token = admin.token, team = 'acme'): Promise<number> => (await post(`/teams/${team}/tokens`, token, body)).status;
   assert.is(await ask({ profile: 'owner@acme.example', role: 'admin' }), 201);
   assert.is(await ask({ profile: 'owner@acme.example', role: 'owner' }), 403);
+  assert.ok((await listAudit(controller.db.pool, 'acme')).some(({ actor, object, result }) => actor === 'admin@acme.example' && object === 'token with role owner' && result === 'Forbidden'));
   assert.is(await ask({}), 201, 'for oneself, to read');
   assert.is(await ask({ profile: 'rival@example.org' }), 404);
   assert.is(await ask({ profile: 'both@example.org' }, admin.token, 'rival'), 404);

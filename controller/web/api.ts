@@ -106,6 +106,6 @@ export function apiRoutes(context: WebContext, access: AccessOptions): Routes {
   addNotificationRoutes(api, context);
   addReviewApi(api, context);
   addDeliveryApi(api, context);
-  addTokenRoutes(api, context);
+  addTokenRoutes(api, context, access.refusals);
   return api;
 }

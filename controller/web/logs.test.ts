@@ -111,6 +111,28 @@ test('a reader who does not read is waited for: nothing piles up; one who leaves
   await sleepUntil(() => ended > before, { what: 'the agent to be told' });
 });
 
+test('one reader does not take the streams of all others', async () => {
+  send(() => []);
+  const readers = await Promise.all(Array.from({ length: 65 }, () => open(`${PATH}?container=web&follow=true`)));
+  assert.equal(readers.map((reader) => reader.statusCode).filter((status) => status !== 200), [503]);
+  for (const reader of readers) reader.destroy();
+  await sleepUntil(async () => {
+    const again = await open(`${PATH}?container=web&follow=true`);
+    again.destroy();
+    return again.statusCode === 200;
+  }, { what: 'room for more', timeoutMs: 20_000 });
+});
+
+test('a stream ends soon after its token was revoked', async () => {
+  send(() => ['one']);
+  await controller.db.pool.query(sql.unsafe`update team set members = '[{"name": "Ann", "email": "ann@example.org", "role": "user"}]' where name = 'acme'`);
+  const minted = (await (await controller.fetch('/api/v1/teams/acme/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"profile": "ann@example.org"}' })).json()) as { id: string; token: string };
+  const following = await fetch(`${controller.url}${PATH}?container=web&follow=true`, { headers: { authorization: `Bearer ${minted.token}` }, signal: AbortSignal.timeout(60_000) });
+  assert.is(following.status, 200);
+  await controller.fetch(`/api/v1/teams/acme/tokens/${minted.id}/revocation`, { method: 'POST' });
+  assert.is(await following.text(), 'one\n');
+});
+
 test('a stream that breaks off says so, and a controller that stops ends it', async () => {
   send(async function* broken() {
     yield 'one';

@@ -4,17 +4,20 @@
  */
 import type { Request, Response } from 'express';
 import { TagboatError } from '../errors.ts';
-import { stillAdmitted } from './access.ts';
+import { callerOf, stillAdmitted } from './access.ts';
 import { keepOpen } from './deadline.ts';
 
 /** Streams that one controller keeps open; each costs a socket and, with logs, a stream of an agent. */
-const MAX_OPEN = 256;
+const MAX_OPEN = 512;
+/** Of one profile, or of one address where nobody is signed in: no reader takes the streams of all others. */
+const MAX_OF_ONE = 64;
 /** Proxies close what is silent for a minute. */
 const KEEP_ALIVE_MS = 15_000;
 /** A reader who takes nothing for so long is gone. */
 const STUCK_MS = 60_000;
 
 let open = 0;
+const openOf = new Map<string, number>();
 
 export interface StreamOptions {
   /** `text/event-stream`, `text/plain`, `application/x-ndjson`. */
@@ -38,18 +41,28 @@ export interface OpenStream {
 /** Begins the answer: status and head are sent with the first word. Throws `Busy` when too many streams are open. */
 export function openStream(request: Request, response: Response, options: StreamOptions): OpenStream {
   if (open >= MAX_OPEN) throw new TagboatError('Busy', 'too many streams are open at this controller');
+  const reader = readerOf(request, response);
+  const mine = openOf.get(reader) ?? 0;
+  if (mine >= MAX_OF_ONE) throw new TagboatError('Busy', 'you have too many streams open at this controller');
   open++;
+  openOf.set(reader, mine + 1);
   keepOpen(response);
   const over = new AbortController();
   const signal = AbortSignal.any([over.signal, options.closing, AbortSignal.timeout(options.maxMs)]);
   const timer = setInterval(() => void tick(), KEEP_ALIVE_MS);
-  response.once('close', () => {
+  const gone = (): void => {
     open--;
+    const left = (openOf.get(reader) ?? 1) - 1;
+    if (left > 0) openOf.set(reader, left);
+    else openOf.delete(reader);
     clearInterval(timer);
     over.abort();
-  });
+  };
+  // Who left before it began tells nothing more.
+  if (response.closed || response.destroyed) gone();
+  else response.once('close', gone);
   response.status(200).set({ 'Content-Type': `${options.type}; charset=utf-8`, 'X-Accel-Buffering': 'no' });
-  if (request.method !== 'HEAD') response.flushHeaders();
+  if (request.method !== 'HEAD' && !response.destroyed) response.flushHeaders();
   let waiting: Promise<boolean> | undefined;
 
   const write = async (text: string): Promise<boolean> => {
@@ -72,6 +85,11 @@ export function openStream(request: Request, response: Response, options: Stream
       if (!response.destroyed) response.end();
     },
   };
+}
+
+function readerOf(request: Request, response: Response): string {
+  const { kind, profile } = callerOf(response);
+  return profile ?? (kind === 'operator' ? 'operator' : `address:${request.ip ?? ''}`);
 }
 
 /** What keeps a stream of server-sent events open. */

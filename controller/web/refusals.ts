@@ -4,8 +4,9 @@ import type { DatabasePool } from 'slonik';
 import { appendAudit } from '../store/audit.ts';
 import { AttemptLimit } from './attempt-limit.ts';
 
-/** Room for one at each route and kind of caller, so that a sweep of all routes is told whole. */
-const ALL = 300;
+/** Rows a minute: of callers that nobody knows, and of profiles, whose tokens somebody gave out. */
+const OF_STRANGERS = 120;
+const OF_PROFILES = 1_200;
 
 export interface Refusal {
   /** '' where no team is to know: the controller's own chain. */
@@ -18,7 +19,8 @@ export interface Refusal {
 
 export class Refusals {
   readonly #each = new AttemptLimit({ limit: 1, windowMs: 60_000, keys: 5_000 });
-  readonly #all = new AttemptLimit({ limit: ALL, windowMs: 60_000 });
+  readonly #strangers = new AttemptLimit({ limit: OF_STRANGERS, windowMs: 60_000 });
+  readonly #profiles = new AttemptLimit({ limit: OF_PROFILES, windowMs: 60_000 });
   readonly #pool: DatabasePool;
   readonly #log: Logger;
 
@@ -29,7 +31,7 @@ export class Refusals {
 
   /** Never throws: what is refused is refused, whether it could be written down or not. */
   async note({ team, actor, action, object, reason }: Refusal): Promise<void> {
-    if (!this.#each.take(JSON.stringify([team, actor, action, object, reason])) || !this.#all.take('')) return;
+    if (!this.#each.take(JSON.stringify([team, actor, action, object, reason])) || !(actor.startsWith('address:') ? this.#strangers : this.#profiles).take('')) return;
     try {
       await this.#pool.transaction((tx) => appendAudit(tx, { team, actor, action, object, result: reason }));
     } catch (error) {

@@ -6,8 +6,10 @@ import { atLeast, ROLES } from '../model/role.ts';
 import type { Role } from '../model/role.ts';
 import { listTokens, mintToken, revokeToken } from '../store/access-tokens.ts';
 import { actorOf, callerOf, roleIn } from './access.ts';
+import type { Caller } from './access.ts';
 import { parameter, teamOf } from './context.ts';
 import type { WebContext } from './context.ts';
+import type { Refusals } from './refusals.ts';
 import type { Routes } from './routes.ts';
 
 const DAY_MS = 86_400_000;
@@ -25,7 +27,7 @@ const wish = z
   })
   .strict();
 
-export function addTokenRoutes(api: Routes, context: WebContext): void {
+export function addTokenRoutes(api: Routes, context: WebContext, refusals: Refusals): void {
   const { pool } = context;
 
   api.get('/teams/:team/tokens', 'admin', async (request, response) => {
@@ -34,7 +36,7 @@ export function addTokenRoutes(api: Routes, context: WebContext): void {
 
   api.post('/teams/:team/tokens', 'admin', async (request, response) => {
     const { name } = await teamOf(context, request, response);
-    await mint(context, request, response, name);
+    await mint(context, refusals, request, response, name);
   }, 'json');
 
   api.post('/teams/:team/tokens/:id/revocation', 'admin', async (request, response) => {
@@ -47,7 +49,7 @@ export function addTokenRoutes(api: Routes, context: WebContext): void {
     response.json((await listTokens(pool, ownFilter(response))).filter(({ id }) => reaches(response, id)));
   });
 
-  api.post('/tokens', 'operator', (request, response) => mint(context, request, response, null), 'json');
+  api.post('/tokens', 'operator', (request, response) => mint(context, refusals, request, response, null), 'json');
 
   api.post('/tokens/:id/revocation', 'reader', async (request, response) => {
     const id = parameter(request, 'id');
@@ -58,7 +60,7 @@ export function addTokenRoutes(api: Routes, context: WebContext): void {
   });
 }
 
-async function mint({ pool }: WebContext, request: Request, response: Response, team: string | null): Promise<void> {
+async function mint({ pool }: WebContext, refusals: Refusals, request: Request, response: Response, team: string | null): Promise<void> {
   const parsed = wish.safeParse(request.body ?? {});
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -70,14 +72,17 @@ async function mint({ pool }: WebContext, request: Request, response: Response, 
   if (profile === null) throw new TagboatError('UsageError', 'whose token is it to be?', { hint: 'Name a member by e-mail address: "profile".' });
   const lifetimeMs = Number(expiresIn.slice(0, -1)) * (UNITS[expiresIn.slice(-1)] ?? 0);
   if (lifetimeMs < MIN_LIFETIME_MS || lifetimeMs > MAX_LIFETIME_MS) throw new TagboatError('UsageError', 'a token lives from one minute to 366 days', { hint: 'Write expiresIn like 90d or 12h.' });
-  refuseMore(team === null ? 'owner' : roleIn(caller, team), role);
+  if (team !== null) await refuseMore(refusals, caller, team, role); // for all teams it is the operator who asks
   const { secret, token } = await mintToken(pool, { profile, team, role, label, lifetimeMs }, actorOf(request, response));
   response.status(201).json({ ...token, token: secret.reveal() });
 }
 
-/** Nobody gives away what they do not have (R2). */
-function refuseMore(own: Role | null, asked: Role): void {
-  if (own === null || !atLeast(own, asked)) throw new TagboatError('Forbidden', `a token with the role ${asked} is for somebody who has that role to mint`);
+/** Nobody gives away what they do not have (R2); who tries is written down. */
+async function refuseMore(refusals: Refusals, caller: Caller, team: string, asked: Role): Promise<void> {
+  const own = roleIn(caller, team);
+  if (own !== null && atLeast(own, asked)) return;
+  await refusals.note({ team, actor: caller.profile ?? 'operator', action: 'access.refused', object: `token with role ${asked}`, reason: 'Forbidden' });
+  throw new TagboatError('Forbidden', `a token with the role ${asked} is for somebody who has that role to mint`);
 }
 
 /** The operator reaches every token; a profile its own. */
