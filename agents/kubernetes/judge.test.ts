@@ -77,6 +77,15 @@ test('no room is certain after a while, unless somebody makes room', () => {
   assert.is(codeOf(judge(scene({ live: live(quota) }))), 'QuotaExceeded');
 });
 
+test('pods that are refused are certain, unless the server was only busy or has taken one since', () => {
+  const tried = (reason: string, message: string, ms: number): LiveEvent => ({ ...event(reason, message, 'd1'), lastTimestamp: ago(ms) });
+  const refused = tried('FailedCreate', 'create Pod db-1 in StatefulSet db failed error: pods "db-1" is forbidden: not here', 20_000);
+  const set = { live: live({}, 'StatefulSet') };
+  assert.is(codeOf(judge(scene({ ...set, events: [refused] }))), 'ContainerCreateFailed');
+  assert.is(codeOf(judge(scene({ ...set, events: [refused, tried('SuccessfulCreate', 'create Pod db-1 in StatefulSet db successful', 15_000)] }))), 'waiting');
+  assert.is(codeOf(judge(scene({ ...set, events: [tried('FailedCreate', 'The POST operation against Pod could not be completed at this time, please try again.', 20_000)] }))), 'waiting');
+});
+
 test('a job is judged by the exit code that was expected', () => {
   const job = (exitCode: number) => ({ live: live({}, 'Job'), pods: [pod({ state: { terminated: { exitCode } } })] });
   const expect = (exitCode: number): ContainerConfig => ({ expectedState: { state: 'exited', exitCode } });

@@ -65,13 +65,18 @@ function progressOf({ name, image, hash, pods: all }: Scene, { status, replicas 
   return `${name}: ${status.updatedReplicas ?? 0} of ${replicas} pods are new, ${status.availableReplicas ?? status.readyReplicas ?? 0} available${why}${old === 0 ? '' : `, ${old} of before still there`}`;
 }
 
+/** The API server's own trouble, which its controllers wait out. */
+const BUSY = /try again|timed? ?out|connection refused|too many requests/i;
+
 /** A pod that cannot be made at all: quota, admission. The workload says so itself; a StatefulSet only in events. */
 function judgeRefused({ name, events, now, since }: Scene, live: LiveWorkload): Verdict | undefined {
   const condition = live.status.conditions?.find((one) => one.type === 'ReplicaFailure' && one.status === 'True');
-  const event = events.filter((one) => one.reason === 'FailedCreate' && one.involvedObject.uid === live.metadata.uid && Date.parse(one.lastTimestamp ?? '') >= since - 1000).at(-1);
+  const tries = events.filter((one) => (one.reason === 'FailedCreate' || one.reason === 'SuccessfulCreate') && one.involvedObject.uid === live.metadata.uid && Date.parse(one.lastTimestamp ?? '') >= since - 1000);
+  const last = tries.at(-1);
+  const event = last?.reason === 'FailedCreate' ? last : undefined;
   const message = condition?.message ?? event?.message;
   const seen = Date.parse(condition?.lastTransitionTime ?? event?.lastTimestamp ?? '');
-  if (message === undefined || now - Math.max(seen, since) < REFUSED_MS) return undefined;
+  if (message === undefined || BUSY.test(message) || now - Math.max(seen, since) < REFUSED_MS) return undefined;
   const code = /exceeded quota|must specify (limits|requests|cpu|memory)/.test(message) ? 'QuotaExceeded' : 'ContainerCreateFailed';
   return { is: 'failed', code, reason: `${name}: the cluster refuses its pods: ${message}` };
 }
