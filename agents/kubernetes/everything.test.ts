@@ -1,5 +1,5 @@
 /** Every field of the configuration on a real cluster: it is honoured, it shows no drift, applied again it changes nothing, and a change of hand shows. */
-// @timeout 240
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ObservedTarget, TargetMemory } from '../core/engine.ts';

@@ -1,5 +1,5 @@
 /** What a cluster has to fetch or to know: images by digest and with credentials, and kinds that may be missing. */
-// @timeout 240
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AttemptEnd, TargetMemory } from '../core/engine.ts';

@@ -1,5 +1,5 @@
 /** Whose a cluster's things are: no rights, credentials that ran out, namespaces and objects and fields of others, a namespace that stays. */
-// @timeout 240
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /** Rollouts on a real cluster: in order, replaced, undone, stopped, and each failure with its reason as soon as it is certain. */
-// @timeout 240
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AttemptEnd, TargetMemory } from '../core/engine.ts';

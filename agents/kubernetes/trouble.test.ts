@@ -1,5 +1,5 @@
 /** What can stop an attempt half-way, each with its reason in the record and nothing lost: a refusal, a cancel, the deadline, an API server that is away, the end of the agent. */
-// @timeout 240
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { spawn } from 'node:child_process';

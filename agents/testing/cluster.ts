@@ -56,7 +56,8 @@ export async function clusterForTests(theme: string): Promise<ClusterWorld | und
     kubeconfig,
     registry,
     team,
-    spec: (prefix, images, more) => specOf(prefix, images, { team, ...more }),
+    // Generous: a busy machine starts pods slowly.
+    spec: (prefix, images, more) => specOf(prefix, images, { team, timeouts: { attempt: '5m', pull: '2m', health: '2m' }, ...more }),
     prefix(name) {
       prefixes.push(`${name}-${mark}`);
       return `${name}-${mark}`;
