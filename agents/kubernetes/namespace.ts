@@ -25,7 +25,7 @@ interface Target {
 /** Namespaces of the cluster itself, some of them empty. */
 const RESERVED = /^(default|kube-.*)$/;
 /** How long one that is on its way out is waited for. */
-const TERMINATING_MS = 60_000;
+const TERMINATING_MS = 120_000;
 const LOOK_AGAIN_MS = 500;
 /** Of others' objects named in a text. */
 const NAMED = 5;

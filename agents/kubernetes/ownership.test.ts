@@ -25,6 +25,8 @@ if (world !== undefined) {
   });
 
   const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '1s' }, ...config } });
+  /** Objects without pods, which a node may take a minute to clear away. */
+  const quiet = web('1.0.0', { replicas: 0 });
   async function deployed(spec: TargetSpec, attemptId = 1): Promise<TargetMemory> {
     const end = await engine.deploy(spec, undefined, contextOf(attemptId));
     assert.is(end.outcome, 'succeeded', end.outcome === 'succeeded' ? '' : end.reason);
@@ -73,18 +75,18 @@ if (world !== undefined) {
     const taken = world.prefix('taken');
     await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: taken } });
     await world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs', namespace: taken }, data: { a: 'b' } });
-    const refused = failedEnd(await engine.deploy(world.spec(taken, { web: web('1.0.0') }), undefined, contextOf(1)));
+    const refused = failedEnd(await engine.deploy(world.spec(taken, { web: quiet }), undefined, contextOf(1)));
     assert.is(refused.code, 'NameTaken', refused.reason);
     assert.match(refused.reason, /ConfigMap theirs/);
     assert.is((await world.get('Namespace', undefined, taken)).metadata.labels?.['tagboat.dev/team'], undefined);
 
-    const own = failedEnd(await engine.deploy(world.spec('kube-public', { web: web('1.0.0') }), undefined, contextOf(1)));
+    const own = failedEnd(await engine.deploy(world.spec('kube-public', { web: quiet }), undefined, contextOf(1)));
     assert.is(own.code, 'NameTaken', own.reason);
 
     const empty = world.prefix('empty');
     await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: empty, labels: { 'example.org/owner': 'people' } } });
-    await deployed(world.spec(empty, { web: web('1.0.0') }));
-    const other = failedEnd(await engine.deploy(world.spec(empty, { web: web('1.0.0') }, { team: 'another-team' }), undefined, contextOf(9)));
+    await deployed(world.spec(empty, { web: quiet }));
+    const other = failedEnd(await engine.deploy(world.spec(empty, { web: quiet }, { team: 'another-team' }), undefined, contextOf(9)));
     assert.is(other.code, 'NameTaken', other.reason);
     const removal = await engine.remove({ team, deployment: 'x', prefix: empty, removeVolumes: false }, contextOf(2));
     assert.is(removal.outcome, 'succeeded');
@@ -92,7 +94,7 @@ if (world !== undefined) {
     assert.equal([after.status.phase, after.metadata.labels['tagboat.dev/team'], after.metadata.labels['example.org/owner']], ['Active', undefined, 'people']);
 
     const mixed = world.prefix('mixed');
-    await deployed(world.spec(mixed, { web: web('1.0.0') }));
+    await deployed(world.spec(mixed, { web: quiet }));
     await world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs', namespace: mixed, labels: (await world.get('Deployment', mixed, 'web')).metadata.labels }, data: { a: 'b' } });
     assert.is((await engine.remove({ team, deployment: 'x', prefix: mixed, removeVolumes: true }, contextOf(2))).outcome, 'succeeded');
     assert.equal([(await world.get('ConfigMap', mixed, 'theirs')).data.a, await world.get('Deployment', mixed, 'web')], ['b', undefined], 'labels that were copied make nothing ours');
@@ -121,14 +123,14 @@ if (world !== undefined) {
 
   test('a namespace that stays in Terminating is waited for, and then named with what holds it', async () => {
     const prefix = world.prefix('stuck');
-    await deployed(world.spec(prefix, { web: web('1.0.0') }));
+    await deployed(world.spec(prefix, { web: quiet }));
     await world.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'holder', namespace: prefix, finalizers: ['example.org/hold'] } as never, data: {} });
     await api.call({ method: 'DELETE', path: namespacePath(prefix) });
     const timeouts = { attempt: '2m', pull: '1m', health: '5s' };
-    const stuck = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.0.0') }, { timeouts }), undefined, contextOf(2)));
+    const stuck = failedEnd(await engine.deploy(world.spec(prefix, { web: quiet }, { timeouts }), undefined, contextOf(2)));
     assert.is(stuck.code, 'NamespaceTerminating', stuck.reason);
     const waiting = contextOf(3);
-    const later = engine.deploy(world.spec(prefix, { web: web('1.0.0') }, { timeouts: { ...timeouts, health: '60s' } }), undefined, waiting);
+    const later = engine.deploy(world.spec(prefix, { web: quiet }, { timeouts: { ...timeouts, health: '110s' } }), undefined, waiting);
     await new Promise((resolve) => setTimeout(resolve, 2000));
     await world.patch('ConfigMap', prefix, 'holder', { metadata: { finalizers: null } });
     const end = await later;

@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AttemptEnd, TargetMemory } from '../core/engine.ts';
-import { faultProxy } from '../../controller/testing/fault-proxy.ts';
+import type { AttemptEnd, Engine, TargetMemory } from '../core/engine.ts';
+import { faultProxy, type FaultProxy } from '../../controller/testing/fault-proxy.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { clusterForTests } from '../testing/cluster.ts';
 import { contextOf } from '../testing/spec.ts';
@@ -39,14 +39,43 @@ if (world !== undefined) {
   async function imageNow(prefix: string, name = 'web'): Promise<string> {
     return (await world!.get('Deployment', prefix, name))?.spec.template.spec.containers[0].image as string;
   }
+  /** The same cluster over a line that can be cut. */
+  async function behindProxy(): Promise<{ readonly proxy: FaultProxy; readonly proxied: Engine }> {
+    const text = readFileSync(world!.kubeconfig, 'utf8');
+    const [, host, port] = /server: '?https:\/\/([^:'/]+):(\d+)/.exec(text) ?? [];
+    const proxy = await faultProxy(Number(port));
+    const path = join(folder, `proxied-${proxy.port}`);
+    writeFileSync(path, text.replace(`${host}:${port}`, `127.0.0.1:${proxy.port}`));
+    return { proxy, proxied: await createKubernetesEngine({ kubeconfig: path }) };
+  }
+
+  test('a prune that fails is no failure, shows, and is finished by the next attempt', async () => {
+    const prefix = world.prefix('prune');
+    const memory = await deployed(world.spec(prefix, { web: web('1.0.0'), gone: web('1.0.0', { environment: { A: '1' } }) }));
+    const { proxy, proxied } = await behindProxy();
+    const over = new AbortController();
+    const context = contextOf(2, { deadline: over.signal });
+    const cutting = { ...context, progress: (step: string, text: string) => {
+      context.progress(step, text);
+      if (step !== 'prune') return;
+      proxy.cut();
+      setTimeout(() => over.abort(), 500);
+    } };
+    const spec = world.spec(prefix, { web: web('1.0.0') });
+    const end = await proxied.deploy(spec, memory, cutting);
+    await proxy.close();
+    assert.is(end.outcome, 'succeeded', end.outcome === 'succeeded' ? '' : end.reason);
+    assert.ok(context.steps.some((step) => step.startsWith('prune') && step.includes('left to the next attempt')), context.steps.join('\n'));
+    assert.is(await imageNow(prefix, 'gone'), 'tagboat-test-web:1.0.0');
+    await deployed(spec, 3);
+    assert.is(await imageNow(prefix, 'gone'), undefined);
+    assert.equal((await world.list('ConfigMap', prefix)).filter((one) => one.metadata.name !== 'kube-root-ca.crt'), []);
+  });
+
   test('an API server that is away in mid-rollout is waited for', async () => {
     const prefix = world.prefix('away');
     const memory = await deployed(world.spec(prefix, { web: web('1.0.0') }));
-    const [, host, port] = /server: '?https:\/\/([^:'/]+):(\d+)/.exec(readFileSync(world.kubeconfig, 'utf8')) ?? [];
-    const proxy = await faultProxy(Number(port));
-    const path = join(folder, 'proxied');
-    writeFileSync(path, readFileSync(world.kubeconfig, 'utf8').replace(`${host}:${port}`, `127.0.0.1:${proxy.port}`));
-    const proxied = await createKubernetesEngine({ kubeconfig: path });
+    const { proxy, proxied } = await behindProxy();
     const told: (string | undefined)[] = [];
     const stop = new AbortController();
     const watching = proxied.watch(team, (changed) => told.push(changed), stop.signal);
