@@ -3,6 +3,7 @@ import type { DatabasePool } from 'slonik';
 import { hashOf } from '../model/canonical.ts';
 import { saveWatched } from '../store/deliveries.ts';
 import { markUndeclared, saveDesired } from '../store/deployments.ts';
+import { forgetFollowed } from '../store/followed.ts';
 import { saveNodes } from '../store/nodes.ts';
 import { saveNotifications } from '../store/notifications.ts';
 import { saveSynced } from '../store/teams.ts';
@@ -25,6 +26,9 @@ export async function saveReading(pool: DatabasePool, reading: Reading, before: 
     if (before?.products !== reading.products) await saveProducts(tx, desired.team, reading.products);
     if (before === undefined || hashOf(before.versions) !== hashOf(reading.versions)) await saveVersions(tx, desired.team, reading.versions, reading.unread);
     await saveDesired(tx, desired.team, desired.commit, wanted, blocked);
+    // A manifest that is broken for the moment may follow; so its target keeps what was found.
+    const followed = [...[...desired.deployments.values()].filter(({ spec }) => spec.follow !== undefined), ...desired.blocked.values()].map(({ node, prefix }) => `${node}/${prefix}`);
+    await forgetFollowed(tx, desired.team, followed);
     if (gone) await markUndeclared(tx, desired.team, [...names(reading)]);
     if (before?.watched !== reading.watched) await saveWatched(tx, desired.team, reading.watched);
     await saveSynced(tx, desired.team, desired.commit, reading.refsDigest, reading.members);

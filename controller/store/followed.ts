@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { FollowedDigest } from '../plan/types.ts';
 import { targetKey } from '../plan/types.ts';
 import { appendAudit } from './audit.ts';
+import { nothing } from './rows.ts';
 
 const MOST_IMAGES = 500;
 
@@ -32,4 +33,9 @@ export async function saveFollowed(pool: DatabasePool, team: string, node: strin
       returning name, image, digest`);
     for (const one of moved) await appendAudit(tx, { team, actor: `agent:${node}`, action: 'image.seen', object: `target/${node}/${prefix}`, result: 'accepted', detail: { ...one } });
   });
+}
+
+/** What is not followed any more is forgotten: whoever follows it again begins with what the tags mean then. `kept`: targets, as `node/prefix`. */
+export async function forgetFollowed(connection: CommonQueryMethods, team: string, kept: readonly string[]): Promise<void> {
+  await connection.query(sql.type(nothing)`delete from followed_digest where team = ${team} and not (node || '/' || prefix = any(${sql.array([...kept], 'text')}))`);
 }
