@@ -1,6 +1,7 @@
 /** Asks the controller what is live. The shapes are the plan's own; what matters for choosing is checked. */
 import { z } from 'zod';
 import type { LiveState } from '../plan/live-state.ts';
+import type { FollowedDigest } from '../plan/types.ts';
 import type { StoredVersion } from '../store/versions.ts';
 import type { ControllerClient } from './client.ts';
 
@@ -15,6 +16,8 @@ export interface LiveStateAnswer extends LiveState {
   readonly owners: ReadonlyMap<string, string>;
   /** Public keys by node. */
   readonly recipients: ReadonlyMap<string, readonly string[]>;
+  /** What followed tags mean, by target. */
+  readonly followed: ReadonlyMap<string, readonly FollowedDigest[]>;
 }
 
 const shape = z.object({
@@ -23,7 +26,7 @@ const shape = z.object({
   versions: z.array(z.object({ id: z.number(), product: z.string(), kind: z.enum(['rolling', 'incremental']), name: z.string(), parent: z.number().nullable() })),
   goodSpecs: z.record(z.unknown()), nodes: z.record(z.object({ status: z.enum(['connected', 'unreachable', 'enrolling', 'revoked']), simulated: z.boolean() })),
   drift: z.record(z.array(z.object({ container: z.string(), field: z.string() }).passthrough())),
-  frozen: z.array(z.object({ product: z.string(), name: z.string() }).passthrough()), owners: z.record(z.string()), recipients: z.record(z.array(z.string())),
+  frozen: z.array(z.object({ product: z.string(), name: z.string() }).passthrough()), owners: z.record(z.string()), recipients: z.record(z.array(z.string())), followed: z.record(z.array(z.object({ name: z.string(), image: z.string(), digest: z.string() }))),
 });
 
 export async function readLiveState(client: ControllerClient, team: string): Promise<LiveStateAnswer> {
@@ -38,5 +41,6 @@ export async function readLiveState(client: ControllerClient, team: string): Pro
     frozen: new Map(state.frozen.map((version) => [`${version.product}/${version.name}`, version])),
     owners: new Map(Object.entries(answer.owners)),
     recipients: new Map(Object.entries(answer.recipients)),
+    followed: new Map(Object.entries(answer.followed)),
   };
 }

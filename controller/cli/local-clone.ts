@@ -11,6 +11,7 @@ import { nowhereElse } from '../reconcile/elsewhere.ts';
 import type { Reading } from '../reconcile/read-repository.ts';
 import { RepositoryReader } from '../reconcile/read-repository.ts';
 import { scrub } from '../scrub.ts';
+import type { FollowedDigest } from '../plan/types.ts';
 import type { StoredVersion } from '../store/versions.ts';
 
 export interface CloneSettings {
@@ -21,18 +22,19 @@ export interface CloneSettings {
   readonly frozen?: ReadonlyMap<string, StoredVersion>;
   readonly owners?: ReadonlyMap<string, string>;
   readonly recipients?: ReadonlyMap<string, readonly string[]>;
+  readonly followed?: ReadonlyMap<string, readonly FollowedDigest[]>;
 }
 
 const notHere = nowhereElse('SourceNotRead', 'warning', (repository) => `its versions are in ${scrub(repository)}, where this command does not look`);
 
 /** Lets `work` read commits as the head of the branch. The mirror that it takes is removed afterwards. */
-export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), recipients = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
+export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), recipients = new Map(), followed = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'tagboat-plan-'));
   const remote = parseRemote(git(clone, 'rev-parse', '--absolute-git-dir'));
   const mirror = await Mirror.open({ directory, remote });
   try {
     const cache = new ParseCache();
-    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners, recipients: async () => recipients }).read(undefined, AbortSignal.timeout(120_000)));
+    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners, recipients: async () => recipients, followed: async () => followed }).read(undefined, AbortSignal.timeout(120_000)));
   } finally {
     await mirror.close();
     rmSync(directory, { recursive: true, force: true });

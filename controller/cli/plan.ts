@@ -76,7 +76,7 @@ async function againstLive(clone: string, flags: Flags, io: CliIo): Promise<Show
   const head = commitOf(clone, flags.head);
   const client = await ControllerClient.find(flags, io);
   const live = await readLiveState(client, await chooseTeam(client, flags.team));
-  const settings = { team: live.team, branch: flags.branch ?? live.branch, directory: flags.directory ?? live.directory, frozen: live.frozen, owners: live.owners, recipients: live.recipients };
+  const settings = { team: live.team, branch: flags.branch ?? live.branch, directory: flags.directory ?? live.directory, frozen: live.frozen, owners: live.owners, recipients: live.recipients, followed: live.followed };
   return withClone(clone, settings, async (read) => {
     const after = await read(head);
     const { recorded, observed } = fromLiveState(live);

@@ -4,7 +4,9 @@ import type { DatabasePool } from 'slonik';
 import { maskSecrets } from '../../plan/mask.ts';
 import { toLiveState } from '../../plan/live-state.ts';
 import type { LiveState } from '../../plan/live-state.ts';
+import type { FollowedDigest } from '../../plan/types.ts';
 import { loadOwners } from '../deployments.ts';
+import { loadFollowed } from '../followed.ts';
 import { loadNodeStates, loadRecipients } from '../nodes.ts';
 import { loadDrift } from '../observed.ts';
 import { loadRecorded } from '../recorded.ts';
@@ -17,6 +19,8 @@ export interface TeamLiveState extends LiveState {
   readonly owners: Readonly<Record<string, string>>;
   /** Public keys that secrets are sealed to, by node. */
   readonly recipients: Readonly<Record<string, readonly string[]>>;
+  /** What followed tags mean, by target. */
+  readonly followed: Readonly<Record<string, readonly FollowedDigest[]>>;
 }
 
 export async function loadLiveState(pool: DatabasePool, team: string): Promise<TeamLiveState> {
@@ -25,6 +29,6 @@ export async function loadLiveState(pool: DatabasePool, team: string): Promise<T
     const recorded = await loadRecorded(tx, team);
     const observed = { nodes: await loadNodeStates(tx, team), drift: await loadDrift(tx, team) };
     const frozen = [...(await loadFrozenVersions(tx, team)).values()];
-    return { ...toLiveState(recorded, observed), frozen: frozen.map((version) => ({ ...version, frozen: maskSecrets(version.frozen) })), owners: Object.fromEntries(await loadOwners(tx, team)), recipients: Object.fromEntries(await loadRecipients(tx, team)) };
+    return { ...toLiveState(recorded, observed), frozen: frozen.map((version) => ({ ...version, frozen: maskSecrets(version.frozen) })), owners: Object.fromEntries(await loadOwners(tx, team)), recipients: Object.fromEntries(await loadRecipients(tx, team)), followed: Object.fromEntries(await loadFollowed(tx, team)) };
   });
 }
