@@ -104,10 +104,10 @@ test('a hundred thousand files and one: a problem, and the loop stays free', asy
   };
   let ticks = 0;
   const timer = setInterval(() => (ticks += 1), 5);
-  const start = performance.now();
+  const before = process.cpuUsage();
   const set = await readManifests(source, new ParseCache());
   clearInterval(timer);
-  assert.ok(performance.now() - start < 20_000);
+  assert.ok(process.cpuUsage(before).user < 20_000_000);
   assert.ok(ticks > 3, 'timers ran in between');
   assert.equal(set.problems.map(({ code }) => code), ['TooManyFiles']);
 });

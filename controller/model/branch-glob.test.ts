@@ -24,10 +24,10 @@ test('stars, double stars and question marks', () => {
 });
 
 test('a glob made to take for ever does not', () => {
-  const start = performance.now();
+  const before = process.cpuUsage();
   assert.not(matchesGlob(`${'*a'.repeat(120)}b`, 'a'.repeat(255)));
   assert.not(matchesGlob(`${'**/a/'.repeat(50)}b`, 'a/'.repeat(120)));
-  assert.ok(performance.now() - start < 500);
+  assert.ok(process.cpuUsage(before).user < 500_000);
 });
 
 test.run();
