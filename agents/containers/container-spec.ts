@@ -8,6 +8,7 @@ import { imageKey, type ReadyImage, type WantedImage } from './images.ts';
 import { milliseconds } from '../core/duration.ts';
 import type { AccessOf } from '../core/registry-access.ts';
 import { clearSecrets } from './clear-secrets.ts';
+import { routeOf, type Route } from './route.ts';
 import type { ContainerPlan } from './runtime.ts';
 
 /** One container as this attempt wants it. */
@@ -23,13 +24,14 @@ export interface WantedContainer {
   readonly stopGraceSeconds: number;
   /** `tcp/80`, of the node. */
   readonly hostPorts: readonly string[];
+  readonly route: Route | undefined;
   readonly plan: ContainerPlan;
   /** Containers that run to their end before it, in order. */
   readonly helpers: readonly ContainerPlan[];
 }
 
 /** What only the agent looks at: a change of it touches no container. */
-const AGENT_ONLY = new Set(['healthCheck', 'expectedState', 'strategy', 'kubernetes', 'routing', 'expose', 'replicas']);
+const AGENT_ONLY = new Set(['healthCheck', 'expectedState', 'strategy', 'kubernetes', 'replicas']);
 
 export function containerNameOf(spec: TargetSpec, image: TargetImage): string {
   return finalName(spec.prefix, image.config.name ?? image.name);
@@ -84,7 +86,8 @@ export function wantedContainers(
     const expected = config.expectedState?.state ?? 'running';
     const grace = Math.ceil(milliseconds(config.stopGrace, '10s') / 1000);
     const hostPorts = hostPortsOf(config);
-    const labels = labelsOf(spec, image, attemptId, { role: 'main', hash, digest: main.digest, reference: image.image, grace });
+    const route = routeOf(config);
+    const labels = labelsOf(spec, image, attemptId, { role: 'main', hash, digest: main.digest, reference: image.image, grace, route });
     return {
       name,
       image,
@@ -96,6 +99,7 @@ export function wantedContainers(
       recreate: image.strategy === 'recreate' || hostPorts.length > 0 || config.networkMode === 'host',
       stopGraceSeconds: grace,
       hostPorts,
+      route,
       plan: { name, image: main.source, config, labels, networks, volumeNames: volumeNamesOf(spec.prefix, config), secrets: clearSecrets(config.secrets, opened) },
       helpers,
     };
@@ -114,7 +118,7 @@ function labelsOf(
   spec: TargetSpec,
   image: TargetImage,
   attemptId: bigint,
-  own: { role: string; hash: string; digest: string; reference: string; grace: number },
+  own: { role: string; hash: string; digest: string; reference: string; grace: number; route?: Route | undefined },
 ): Record<string, string> {
   return {
     ...image.config.labels,
@@ -128,6 +132,7 @@ function labelsOf(
     [LABEL.digest]: own.digest,
     [LABEL.reference]: own.reference,
     [LABEL.stopGrace]: String(own.grace),
+    ...(own.route !== undefined && { [LABEL.route]: JSON.stringify(own.route) }),
   };
 }
 

@@ -8,21 +8,31 @@ import { HealthMonitor } from './monitor.ts';
 import { observeTeam, takeBaseline } from './observe.ts';
 import { removeTarget } from './remove.ts';
 import { rollOut } from './rollout.ts';
+import type { Router } from './route.ts';
 import { RuntimeError, type ContainerRuntime } from './runtime.ts';
+import { Tending } from './tending.ts';
 import { watchTeam } from './watch.ts';
 
-export function createContainerEngine(runtime: ContainerRuntime): Engine {
+/** @param router leads requests from outside; a runtime without one only notes the routes. */
+export function createContainerEngine(runtime: ContainerRuntime, router?: Router): Engine {
   const monitor = new HealthMonitor(runtime);
   const looks = new Looks(runtime);
   return {
     type: runtime.type,
     simulated: runtime.simulated,
     version: (signal) => spoken(runtime.version(signal)),
-    deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context),
-    remove: (target, context) => removeTarget(runtime, target, context),
+    deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context, router),
+    remove: (target, context) => removeTarget(runtime, target, context, router),
     baseline: (spec) => spoken(takeBaseline(runtime, spec)),
     observe: (team, memories) => spoken(observeTeam(runtime, looks, monitor, team, memories)),
-    watch: (team, onChange, signal) => watchTeam(runtime, looks, monitor, team, onChange, signal),
+    watch: async (team, onChange, signal) => {
+      const tending = router === undefined ? undefined : new Tending(router, team);
+      const changed = (prefix: string | undefined): void => {
+        tending?.stir();
+        onChange(prefix);
+      };
+      await watchTeam(runtime, looks, monitor, team, changed, signal).finally(() => tending?.stop());
+    },
     logs: (request, signal) => logsOf(runtime, request, signal),
   };
 }

@@ -20,6 +20,8 @@ export const LABEL = {
   /** `main`, or `init` for a container that runs to completion before it. */
   role: 'tagboat.dev/role',
   stopGrace: 'tagboat.dev/stop-grace',
+  /** How requests from outside reach it (route.ts), as JSON; absent where they do not. */
+  route: 'tagboat.dev/route',
 } as const;
 
 export function finalName(prefix: string, image: string): string {

@@ -9,14 +9,16 @@ import { LABEL } from './labels.ts';
 import { pooled } from '../core/pool.ts';
 import { retire } from './restore.ts';
 import { statesOf } from './states.ts';
+import type { Router } from './route.ts';
 import type { ContainerRuntime } from './runtime.ts';
 
-export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarget, context: AttemptContext): Promise<AttemptEnd> {
+export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarget, context: AttemptContext, router?: Router): Promise<AttemptEnd> {
   try {
     safePoint(context);
     const inventory = await takeInventory(runtime, target.team, target.prefix, look());
     const containers = allOf(inventory);
     if (containers.length > 0) context.progress('remove', `removes ${containers.map((one) => one.name).join(', ')}`);
+    if (containers.some((one) => one.labels[LABEL.route] !== undefined)) await router?.lead(target, 'none', context.deadline);
     await pooled(containers, (one) => retire(runtime, one));
     await removeNetworks(runtime, target);
     if (target.removeVolumes) {

@@ -18,8 +18,8 @@ import { milliseconds } from '../core/duration.ts';
 import { AttemptCancelled, AttemptFailure, safePoint } from '../core/attempt-failure.ts';
 import { asFailure } from './failure.ts';
 import { prepareImages } from './images.ts';
-import { digestsOfAttempt, takeInventory, type Inventory } from './inventory.ts';
-import { attemptOf } from './labels.ts';
+import { allOf, digestsOfAttempt, takeInventory, type Inventory } from './inventory.ts';
+import { LABEL, attemptOf } from './labels.ts';
 import { levelsOf } from '../core/levels.ts';
 import { ensureGround, removeGround } from './ground.ts';
 import { pooled } from '../core/pool.ts';
@@ -30,17 +30,18 @@ import { statesOf } from './states.ts';
 import { refuseUnsupported } from './supported.ts';
 import { exitText } from './health-gate.ts';
 import { evidenceOf } from './evidence.ts';
+import type { Router } from './route.ts';
 import type { ContainerRuntime } from './runtime.ts';
 
-export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext): Promise<AttemptEnd> {
+export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext, router?: Router): Promise<AttemptEnd> {
   let decided = false;
   try {
     refuseUnsupported(spec);
     const inventory = await settleLeftovers(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
     decided = wasDecided(inventory, spec, previous, context);
-    return await carryOut(runtime, spec, previous, decided ? unstoppable(context) : context, inventory);
+    return await carryOut(runtime, spec, previous, decided ? unstoppable(context) : context, inventory, router);
   } catch (error) {
-    return failed(runtime, spec, context, error, decided);
+    return failed(runtime, spec, context, error, decided, router);
   }
 }
 
@@ -67,7 +68,7 @@ function wasDecided(inventory: Inventory, spec: TargetSpec, previous: TargetMemo
   });
 }
 
-async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext, inventory: Inventory): Promise<AttemptEnd> {
+async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext, inventory: Inventory, router: Router | undefined): Promise<AttemptEnd> {
   safePoint(context);
   const known = digestsOfAttempt(inventory, context.attemptId);
   const knownDigest = (reference: string): string | undefined => known.get(reference);
@@ -82,6 +83,7 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
   const wanted = wantedContainers(spec, context.attemptId, ready, opened, knownDigest);
   refuseTakenNames(wanted, inventory);
   refuseUnmetRules(wanted);
+  await router?.prepare(spec, wanted.flatMap((one) => one.route ?? []), context);
   safePoint(context);
 
   await ensureGround(runtime, spec, wanted, context);
@@ -101,12 +103,25 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
   const after = await takeInventory(runtime, spec.team, spec.prefix, look());
   await allStillGood(runtime, wanted, after);
   safePoint(context);
-  await decide(placing, after);
+  const left = await setOrphansAside(placing, after);
+  if (router !== undefined && isRouted(after)) {
+    context.progress('route', 'leads requests to the new containers and lets the old ones answer what they have begun');
+    await router.lead(spec, 'new', AbortSignal.any([context.cancel, context.deadline]));
+    safePoint(context);
+  }
+  await decide(placing, left);
   return {
     outcome: 'succeeded',
     digests: wanted.map((one) => ({ name: one.image.name, image: one.image.image, digest: one.ready.digest })),
     containers: statesOf(inventoryOf(after, wanted), new Set(wanted.filter((one) => checkOf(one.image.config.healthCheck) !== undefined).map((one) => one.name))),
   };
+}
+
+const NEVER = new AbortController().signal;
+
+/** Does anything of the target get requests from outside, or did it before this attempt? */
+function isRouted(inventory: Inventory): boolean {
+  return allOf(inventory).some((one) => one.labels[LABEL.route] !== undefined);
 }
 
 /** Without the orphans, which have just been removed. */
@@ -139,16 +154,16 @@ async function allStillGood(runtime: ContainerRuntime, wanted: readonly WantedCo
   }
 }
 
-/**
- * The end of an attempt whose containers are all good. Orphans are set aside like old ones first, so that the one rename that
- * decides speaks for all of them; whatever goes wrong after it is left to the next attempt, never turned into a failure.
- */
-async function decide(placing: Placing, inventory: Inventory): Promise<void> {
-  const { runtime, context } = placing;
+/** Like old ones, so that what has its final name is what is wanted, and the one rename that decides speaks for all of them. */
+async function setOrphansAside(placing: Placing, inventory: Inventory): Promise<Inventory> {
   const names = new Set(placing.wanted.map((one) => one.name));
   const orphans = [...inventory.finals.values()].filter((one) => !names.has(one.name));
   await pooled(orphans, (one) => setAside(placing, one, false));
-  const after = orphans.length === 0 ? inventory : await takeInventory(runtime, placing.spec.team, placing.spec.prefix, look());
+  return orphans.length === 0 ? inventory : await takeInventory(placing.runtime, placing.spec.team, placing.spec.prefix, look());
+}
+
+/** The end of an attempt whose containers are all good; whatever goes wrong after the mark is left to the next attempt, never turned into a failure. */
+async function decide({ runtime, context }: Placing, after: Inventory): Promise<void> {
   const marks = after.done.map((one) => one.container);
   const leaving = [...marks, ...after.aside.map((one) => one.container)];
   if (leaving.length === 0) return;
@@ -163,7 +178,7 @@ async function decide(placing: Placing, inventory: Inventory): Promise<void> {
 }
 
 /** The one exit of everything that did not succeed: restore, then say what happened. */
-async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, error: unknown, decided: boolean): Promise<AttemptEnd> {
+async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, error: unknown, decided: boolean, router: Router | undefined): Promise<AttemptEnd> {
   const cancelled = error instanceof AttemptCancelled;
   const cause = cancelled ? undefined : asFailure(error);
   const reason = cause?.message ?? (error as Error).message;
@@ -171,7 +186,11 @@ async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: Atte
   let addition = '';
   try {
     context.progress('restore', cancelled ? 'stops, as the controller asked' : `failed: ${cause?.code ?? ''}`);
+    const routed = router !== undefined && isRouted(await takeInventory(runtime, spec.team, spec.prefix, look())) ? router : undefined;
+    // Away from the new containers before they go; what is put back may have another address than it had.
+    if (!decided) await routed?.lead(spec, 'old', NEVER).catch((away: unknown) => context.progress('route', `requests could not be led back before the restore: ${away instanceof Error ? away.message : String(away)}`));
     const result = await restore(runtime, spec, context.attemptId, (step, text) => context.progress(step, text), decided);
+    await routed?.lead(spec, 'new', NEVER);
     restored = result.complete && !decided;
     addition = result.problems.length === 0 ? '' : ` Restore incomplete: ${result.problems.join('; ')}`;
     if (decided) addition += ' The attempt had already replaced the old containers before the agent was restarted; they cannot be put back.';

@@ -2,13 +2,14 @@
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { AttemptFailure } from '../core/attempt-failure.ts';
 import { hostPortsOf } from './container-spec.ts';
+import { routeOf } from './route.ts';
 
 type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string];
 
 const RULES: readonly Rule[] = [
   [(config) => (config.replicas ?? 1) > 1, 'asks for more than one replica; a Docker host runs one'],
-  [(config) => (config.expose ?? 'none') !== 'none', 'asks to be exposed, which this agent cannot do'],
-  [(config) => config.routing !== undefined, 'has routing, and this agent has no proxy'],
+  [(config) => config.expose === 'https', 'asks for HTTPS, which this agent has no certificates for'],
+  [(config) => (config.expose ?? 'none') !== 'none' && (routeOf(config) === undefined || hasOwnNetwork(config)), 'asks to be exposed and has no port that requests could be led to'],
   [(config) => config.kubernetes !== undefined, 'has settings that only a cluster knows (kubernetes)'],
   [(config) => (config.volumes ?? []).some((volume) => volume.class !== undefined), 'names a storage class; only a cluster has those'],
   [(config) => (config.volumes ?? []).some((volume) => volume.accessMode !== undefined), 'names an access mode; only a cluster has those'],

@@ -74,6 +74,7 @@ export type FailureCode =
   | 'HealthCheckFailed'
   | 'ExpectedStateNotReached'
   | 'PortInUse'
+  | 'RouteTaken'
   | 'NameTaken'
   | 'Unsupported'
   | 'SpecRefused'

@@ -2,10 +2,18 @@ import type { Engine } from '../core/engine.ts';
 import { createContainerEngine } from '../containers/engine.ts';
 import { connectDocker, type DockerConnection } from './connect.ts';
 import { DockerRuntime } from './docker-runtime.ts';
+import { HaproxyRouter } from './proxy/haproxy-router.ts';
+import type { ProxyOptions } from './proxy/proxy-container.ts';
 
-export type DockerEngineOptions = DockerConnection;
+export interface DockerEngineOptions extends DockerConnection {
+  readonly proxy?: Partial<ProxyOptions>;
+}
+
+const PROXY: ProxyOptions = { image: 'haproxy:2.6', httpPort: 80 };
 
 /** The engine of one Docker host. Connects with the first call; nothing to close. */
 export function createDockerEngine(options: DockerEngineOptions = {}): Engine {
-  return createContainerEngine(new DockerRuntime(connectDocker(options)));
+  const connected = connectDocker(options);
+  const runtime = new DockerRuntime(connected);
+  return createContainerEngine(runtime, new HaproxyRouter(connected.docker, runtime, { ...PROXY, ...options.proxy }));
 }

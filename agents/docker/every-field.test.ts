@@ -16,8 +16,6 @@ const VOLUME = { name: 'data', path: '/data' };
 /** A configuration that asks for it, by the beginning of the field's path. */
 const REFUSED: Readonly<Record<string, ContainerConfig>> = {
   kubernetes: { kubernetes: { ingressClass: 'nginx' } },
-  routing: { routing: { domain: 'shop.example.org' } },
-  expose: { expose: 'https' },
   'healthCheck.start': { healthCheck: { start: PROBE } },
   'healthCheck.live': { healthCheck: { live: PROBE } },
   'healthCheck.ready': { healthCheck: { ready: PROBE } },
@@ -28,6 +26,9 @@ const REFUSED: Readonly<Record<string, ContainerConfig>> = {
 /** Values, not fields, that are refused. */
 const REFUSED_VALUES: readonly ContainerConfig[] = [
   { replicas: 2 },
+  { expose: 'https', routing: { port: 8080 } },
+  { expose: 'http', routing: { domain: 'shop.example.org' } },
+  { expose: 'http', routing: { port: 8080 }, networkMode: 'host' },
   { volumes: [{ ...VOLUME, size: '1Gi' }] },
   { volumes: [{ path: '/a', type: 'bind', source: '/a', size: '1Gi' }] },
   { networkMode: 'host', networks: ['proxy'] },
@@ -36,8 +37,8 @@ const REFUSED_VALUES: readonly ContainerConfig[] = [
   { networkMode: 'host', portRanges: [{ internal: { from: 1, to: 2 }, external: { from: 1, to: 2 } }] },
 ];
 
-/** Proved where they are at home: sealed secrets need keys. */
-const ELSEWHERE = /(^|\.)secrets\{\}\./;
+/** Proved where they are at home: sealed secrets need keys (secrets.test.ts), routes a proxy (proxy/proxy.test.ts). */
+const ELSEWHERE = /(^|\.)secrets\{\}\.|^expose$|^routing\./;
 
 const isRefused = (field: string): boolean => Object.keys(REFUSED).some((prefix) => field === prefix || field.startsWith(`${prefix}.`));
 const seen = new Set([...INSIDE.flatMap(({ fields }) => fields), ...OUTSIDE]);
