@@ -1,3 +1,4 @@
+// @timeout 300
 /**
  * The agent killed with SIGKILL after every change that an update makes on a real engine, then started again. The exhaustive version, with
  * many more scenarios, runs on the simulated engine (agents/containers/crash.test.ts); this one shows that a real one agrees.

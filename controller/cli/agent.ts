@@ -23,6 +23,8 @@ interface Flags {
   readonly tokenFile?: string;
   readonly directory: string;
   readonly dockerHost?: string;
+  readonly proxyPort?: string;
+  readonly proxyImage?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly state?: string;
@@ -53,7 +55,12 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--directory <dir>', 'where the identity and the journal are kept', '.tagboat-agent')
       .option('--rotate-secrets-key', 'make a new key for secrets and end; an agent that runs takes it up, and the keys before it go on opening')
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
-    if (type === 'docker') command.option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)');
+    if (type === 'docker') {
+      command
+        .option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)')
+        .option('--proxy-port <port>', 'port of the node that leads to deployments with `expose` (80)')
+        .option('--proxy-image <image>', 'HAProxy 2.6 or newer, with bash (haproxy:2.6)');
+    }
     if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one').option('--state <namespace/name>', 'keep the directory in Secrets of that namespace, too, so that it outlives the pod');
     command.action((flags: Flags) => runCommand(io, async () => (flags.rotateSecretsKey === true ? rotate(flags, io) : serve(type, flags, io))));
   }
@@ -118,7 +125,13 @@ async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: s
   if (type === 'simulated') return (await import('../../agents/simulated/engine.ts')).createSimulatedEngine({ stateFile: resolve(directory, 'simulated.json') });
   if (type === 'kubernetes') return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(clusterOptions(flags, io));
   const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
-  return (await import('../../agents/docker/engine.ts')).createDockerEngine(host === undefined ? {} : { host });
+  return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...(host !== undefined && { host }), proxy: proxyOf(flags) });
+}
+
+function proxyOf({ proxyPort, proxyImage }: Flags): { readonly httpPort?: number; readonly image?: string } {
+  const httpPort = proxyPort === undefined ? undefined : Number(proxyPort);
+  if (httpPort !== undefined && !(Number.isInteger(httpPort) && httpPort > 0 && httpPort < 65_536)) throw new TagboatError('UsageError', `--proxy-port ${proxyPort} is no port`);
+  return { ...(httpPort !== undefined && { httpPort }), ...(proxyImage !== undefined && { image: proxyImage }) };
 }
 
 /** The agent's errors in the words and exit codes of the command line. */

@@ -106,7 +106,7 @@ test('what one kind of node cannot honour is an error at the field, whatever lay
   assert.is(check([...BASE, WEB, deployment(cluster, 'live', 'cloud')]).length, 6);
   assert.equal(check([...BASE, WEB, deployment(cluster)]), []);
   const host = 'images: { web: { networkMode: host, networks: [ a ], ports: [ { internal: 80, external: 81 } ], routing: { domain: a.example }, expose: http } }';
-  assert.equal(check([...BASE, WEB, deployment(host)]).filter((found) => found.startsWith('FieldNotSupported')).length, 4);
+  assert.equal(check([...BASE, WEB, deployment(host)]).filter((found) => found.startsWith('FieldNotSupported')).length, 3);
   assert.equal(check([...BASE, WEB, deployment('config: { replicas: 1 }')]), []);
 });
 

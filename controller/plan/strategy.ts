@@ -11,8 +11,9 @@ export function chooseStrategy(image: string, config: ContainerConfig, deploymen
   const wanted = config.strategy ?? deployment;
   if (wanted !== 'auto') return { image, strategy: wanted, reason: 'the manifest says so' };
   const why = node === 'kubernetes' ? sharedVolume(config) : sharedResource(config);
+  const routed = config.expose !== undefined && config.expose !== 'none';
   return why === null
-    ? { image, strategy: 'start-first', reason: 'nothing of the node is held by one container alone; the old one serves until the new one is healthy' }
+    ? { image, strategy: 'start-first', reason: `nothing of the node is held by one container alone; the old one serves until the new one is healthy${routed ? ', and requests are led over without a gap' : ''}` }
     : { image, strategy: 'recreate', reason: `${why}; there is a gap between stopping the old container and the new one being healthy` };
 }
 

@@ -786,7 +786,7 @@ export interface ContainerConfig {
    */
   routing?: Routing;
   /**
-   * `http` or `https` makes `routing` reachable: Traefik labels on Docker, an Ingress on Kubernetes. Default: "none".
+   * `http` or `https` makes `routing` reachable: through the node's proxy on Docker (http only), by an Ingress on Kubernetes. Default: "none".
    */
   expose?: 'none' | 'http' | 'https';
   /**
