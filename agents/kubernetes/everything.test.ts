@@ -127,12 +127,12 @@ if (world !== undefined) {
   });
 
   test('each change of hand shows, and healing takes it back, what was added included', async () => {
-    await world.patch('Deployment', prefix, 'frontend', { spec: { replicas: 2, template: { spec: { containers: [{ name: 'frontend', env: [{ name: 'SNEAKED', value: 'in' }] }] } } } });
+    await world.patch('Deployment', prefix, 'none', { spec: { replicas: 1, template: { spec: { containers: [{ name: 'none', env: [{ name: 'SNEAKED', value: 'in' }] }] } } } });
     await world.patch('Service', prefix, 'named', { spec: { ports: [{ port: 8080, protocol: 'TCP', targetPort: 9999 }] } });
     await world.patch('Service', prefix, 'all', { metadata: { labels: { part: 'other' } } });
     await world.remove('Ingress', prefix, 'frontend');
     const fields = await driftFields();
-    for (const wanted of ['Deployment frontend: spec.replicas', 'Service all: metadata.labels.part', 'Ingress frontend: object', 'Deployment frontend: spec.template.spec.containers[frontend].env[SNEAKED]']) {
+    for (const wanted of ['Deployment none: spec.replicas', 'Service all: metadata.labels.part', 'Ingress frontend: object', 'Deployment none: spec.template.spec.containers[none].env[SNEAKED]']) {
       assert.ok(fields.some((field) => field.startsWith(wanted)), `${wanted} of ${fields.join(', ')}`);
     }
     assert.ok(fields.some((field) => field.startsWith('Service named: spec.ports[8080/TCP]')), fields.join(', '));
@@ -148,7 +148,7 @@ if (world !== undefined) {
     const left = (await observe()).drift;
     assert.equal(left.map((one) => `${one.container}: ${one.field}`), ['Ingress frontend: object'], JSON.stringify(left));
     assert.match(left[0]?.actual ?? '', /^replaced by/);
-    assert.is((await world.get('Deployment', prefix, 'frontend')).spec.template.spec.containers[0].env, undefined);
+    assert.is((await world.get('Deployment', prefix, 'none')).spec.template.spec.containers[0].env, undefined);
     memory = { ...memory, baseline: await engine.baseline(memory.spec, signal) };
     assert.equal((await observe()).drift, []);
   });
@@ -167,9 +167,9 @@ if (world !== undefined) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     assert.equal((await observe()).drift, [], 'the informers see what the lists saw');
     told.length = 0;
-    await world.patch('Deployment', prefix, 'frontend', { spec: { replicas: 0 } });
+    await world.patch('Deployment', prefix, 'none', { spec: { replicas: 1 } });
     await until(() => told.includes(prefix), 'the change');
-    assert.equal(await driftFields(), ['Deployment frontend: spec.replicas']);
+    assert.equal(await driftFields(), ['Deployment none: spec.replicas']);
     told.length = 0;
     await world.remove('Deployment', prefix, 'frontend');
     await until(() => told.includes(prefix), 'the removal');
