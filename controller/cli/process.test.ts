@@ -49,8 +49,9 @@ interface Ran {
   readonly err: string;
 }
 
+/** Without what decides about colours besides the terminal: Node.js has none where CI is set. */
 function environment(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TAGBOAT_|NO_COLOR|FORCE_COLOR)/.test(name)));
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TAGBOAT_|NO_COLOR|FORCE_COLOR|COLORTERM|CI$)/.test(name)));
   return { ...inherited, TAGBOAT_URL: controller.url, TAGBOAT_TOKEN: OPERATOR_TOKEN, ...more };
 }
 
