@@ -11,6 +11,9 @@ import { FIELD_MANAGER, takenOver, type ManagedEntry } from './managed-fields.ts
 import { objectKey } from './objects/target-objects.ts';
 import type { KubeObject } from './objects/types.ts';
 
+/** How often an object may be written by others while we take its fields over. */
+const ROUNDS = 20;
+
 export interface Applied {
   readonly metadata: { readonly uid: string; readonly generation?: number; readonly resourceVersion?: string; readonly managedFields?: readonly ManagedEntry[] };
 }
@@ -35,15 +38,26 @@ export async function apply(api: KubeApi, object: KubeObject, options: ApplyOpti
       () => api.call<Applied>({ method: 'PATCH', path, query: { fieldManager: FIELD_MANAGER, force }, contentType: 'application/apply-patch+yaml', body: object }),
       (failure) => tell('wait', failure.message),
     );
-  const applied = await send();
-  if (!force) return applied;
-  // Fields that somebody else added beside ours are not ours to remove, until we own them.
-  const taken = takenOver(applied.metadata.managedFields ?? []);
-  if (taken === undefined) return applied;
-  const test = { op: 'test', path: '/metadata/resourceVersion', value: applied.metadata.resourceVersion };
-  const body = [test, { op: 'replace', path: '/metadata/managedFields', value: taken }];
-  await patiently(doing, until, () => api.call({ method: 'PATCH', path, query: { fieldManager: FIELD_MANAGER }, contentType: 'application/json-patch+json', body }));
-  return send();
+  let applied = await send();
+  for (let round = 1; force; round++) {
+    // Fields that somebody else added beside ours are not ours to remove, until we own them.
+    const taken = takenOver(applied.metadata.managedFields ?? []);
+    if (taken === undefined) break;
+    const test = { op: 'test', path: '/metadata/resourceVersion', value: applied.metadata.resourceVersion };
+    const body = [test, { op: 'replace', path: '/metadata/managedFields', value: taken }];
+    try {
+      await patiently(doing, until, () => api.call({ method: 'PATCH', path, query: { fieldManager: FIELD_MANAGER }, contentType: 'application/json-patch+json', body }));
+    } catch (error) {
+      if (!isOutdated(error) || round === ROUNDS) throw error;
+    }
+    applied = await send();
+  }
+  return applied;
+}
+
+/** The object was written in between (controllers write its status all the time), so that the test of its version failed. */
+function isOutdated(error: unknown): boolean {
+  return error instanceof AttemptFailure && error.cause instanceof ApiFailure && (error.cause.status === 422 || error.cause.status === 409);
 }
 
 /** For a restore: what somebody else holds was not changed by us before, and stays as he has it. */

@@ -163,23 +163,26 @@ if (world !== undefined) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
-    await until(() => told.length > 0, 'the first full look');
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    assert.equal((await observe()).drift, [], 'the informers see what the lists saw');
-    told.length = 0;
-    await world.patch('Deployment', prefix, 'none', { spec: { replicas: 1 } });
-    await until(() => told.includes(prefix), 'the change');
-    assert.equal(await driftFields(), ['Deployment none: spec.replicas']);
-    told.length = 0;
-    await world.remove('Deployment', prefix, 'frontend');
-    await until(() => told.includes(prefix), 'the removal');
-    await until(() => true, 'a moment');
-    assert.ok((await driftFields()).includes('Deployment frontend: object'));
-    const observed = await observe();
-    assert.is(observed.health, 'degraded');
-    assert.match(observed.healthReason, /frontend/);
-    stop.abort();
-    await watching;
+    try {
+      await until(() => told.length > 0, 'the first full look');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      assert.equal((await observe()).drift, [], 'the informers see what the lists saw');
+      told.length = 0;
+      await world.patch('Deployment', prefix, 'none', { spec: { replicas: 1 } });
+      await until(() => told.includes(prefix), 'the change');
+      assert.equal(await driftFields(), ['Deployment none: spec.replicas']);
+      told.length = 0;
+      await world.remove('Deployment', prefix, 'frontend');
+      await until(() => told.includes(prefix), 'the removal');
+      await until(() => true, 'a moment');
+      assert.ok((await driftFields()).includes('Deployment frontend: object'));
+      const observed = await observe();
+      assert.is(observed.health, 'degraded');
+      assert.match(observed.healthReason, /frontend/);
+    } finally {
+      stop.abort();
+      await watching;
+    }
   });
 
   test('a removal keeps the volumes and their namespace, and takes both when it is told so', async () => {
