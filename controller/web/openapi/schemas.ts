@@ -108,6 +108,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   LiveState: object('What a plan is made against, secrets masked; for `tagboat plan` of the same release.', {
     team: text(), commit: maybe(text()), branch: text(), directory: text(), targets: list(open('A target with its records.')), versions: list(open('A version with the id of its parent.')), goodSpecs: map(open('What was deployed, by record.')),
     nodes: map(object('A node.', { status: word(NODE_STATUS), simulated: yes() })), drift: map(list(object('A difference.', { container: text(), field: text() }))), frozen: list(open('A frozen version.')), owners: map(text()), recipients: map(list(text())),
+    followed: map(list(open('What a followed tag means.'))),
   }),
 
   Token: object('An access token, without what is secret of it.', TOKEN),
