@@ -3,10 +3,10 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { ImageDigest } from '../core/engine.ts';
 import { parseReference } from '../core/reference.ts';
 import { pooled } from '../core/pool.ts';
-import type { AccessOf } from '../core/registry-access.ts';
+import type { AccessOf, RegistryAccess } from '../core/registry-access.ts';
+import { askForDigest } from '../core/registry-client.ts';
 import { helperImages } from './objects/helpers.ts';
 import type { Login } from './objects/pull-secret.ts';
-import { digestOfTag } from './registry.ts';
 
 /** A registry that is slower than this does not hold a rollout up. */
 const ASK_MS = 5_000;
@@ -51,13 +51,21 @@ export async function resolvePins(spec: TargetSpec, accessOf: AccessOf, before: 
   const silent: string[] = [];
   await pooled([...open], async ([reference, registry]) => {
     const access = accessOf(reference, registry);
-    const digest = await digestOfTag(reference, access, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])).catch(() => undefined);
+    const digest = await digestNow(reference, access, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]));
     const pin = digest === undefined ? before.get(reference) : pinned(reference, digest);
     if (pin === undefined) silent.push(reference);
     else pins.set(reference, pin);
   });
   if (silent.length > 0) tell(`no registry gave a digest for ${silent.join(', ')}; the cluster finds the image by its tag`);
   return pins;
+}
+
+/** Undefined where the registry gives none, or is not to be asked: the kubelet, which may have a mirror or credentials, is left to find the image. */
+async function digestNow(reference: string, access: RegistryAccess | undefined, signal: AbortSignal): Promise<string | undefined> {
+  const { digest } = parseReference(reference);
+  if (digest !== undefined || access?.asked === false) return digest;
+  const answer = await askForDigest(reference, access, signal);
+  return 'digest' in answer ? answer.digest : undefined;
 }
 
 /** Where no picture of the applied texts is at hand, the digests that the pods had. */
