@@ -298,6 +298,7 @@ scene('lineCut in mid-attempt: the result is delivered after it, once', async (w
   w.engine.deploys[0]!.end(SUCCESS);
   w.proxy.mend();
   await sleepUntil(() => w.handler.results.length === 1, { what: 'the result after the cut' });
+  await sleepUntil(() => readdirSync(join(w.home, 'journal/attempts')).length === 0, { what: 'the acknowledgement' });
   const sessions = w.handler.connections;
   w.proxy.cut();
   w.proxy.mend();
