@@ -2,10 +2,11 @@
  * From a push to an available Deployment on a cluster, against `kubectl apply && kubectl rollout status` of the very same objects in another
  * namespace, in turn, in one run; and what an agent needs to watch 500 pods. The poll's tick is taken out, as in the bench of 20 containers.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { createKubernetesEngine } from '../../agents/kubernetes/engine.ts';
 import { packageRoot } from '../package-root.ts';
 import { clusterOrSkip } from '../testing/cluster.ts';
@@ -95,7 +96,8 @@ async function times(cluster: TestCluster, stack: Stack): Promise<void> {
 async function memory(cluster: TestCluster, stack: Stack): Promise<void> {
   const { join: word } = await stack.controller.nodes.mintEnrolment('acme', 'quay', 'bench');
   const root = packageRoot();
-  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' }); // as it is installed: what runs from source holds its compiler, too
+  // As it is installed: what runs from source holds its compiler, too. Not in one piece: the controller lives in this process.
+  await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: root });
   const agent = spawn(process.execPath, [join(root, 'dist/controller/cli/tagboat.js'), 'agent', 'kubernetes', '--kubeconfig', cluster.kubeconfig, '--join', word, '--directory', join(stack.home, 'quay')], { stdio: 'ignore' });
   const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent.pid ?? 0}/status`, 'utf8'))?.[1] ?? 0) / 1024;
   try {
