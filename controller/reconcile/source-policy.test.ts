@@ -21,7 +21,7 @@ test('nothing is allowed unless a pattern says so', () => {
 });
 
 test('paths of this machine, user information and ambiguous URLs are never sources', () => {
-  for (const repository of ['/etc', 'file:///etc', '/work/x.git', 'https://u:c4n4ry@h.test/x', 'ftp://h.test/x', 'relative', '']) assert.not(allowed(repository, '**', '*', '/**', 'file:///**'), repository);
+  for (const repository of ['/etc', 'file:///etc', '/srv/x.git', 'https://u:c4n4ry@h.test/x', 'ftp://h.test/x', 'relative', '']) assert.not(allowed(repository, '**', '*', '/**', 'file:///**'), repository);
   for (const repository of ['https://h.test/acme/../secret', 'https://h.test/acme/%2e%2e/secret', 'https://h.test/acme%2f..%2fsecret', 'https://h.test/acme/..\\secret', 'ssh://git@h.test/acme/../secret', 'git@h.test:../secret']) {
     assert.not(allowed(repository, 'https://h.test/acme/**', 'ssh://git@h.test/acme/**', 'git@h.test:**'), repository);
   }
