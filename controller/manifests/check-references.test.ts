@@ -6,6 +6,7 @@ import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts';
 import { targetClaims } from '../model/target-claims.ts';
 import { checkReferences, named } from './check-references.ts';
+import { checkRoutes } from './check-routes.ts';
 import { parseManifestFile } from './parse-file.ts';
 import { buildManifestSet } from './read-set.ts';
 
@@ -52,6 +53,22 @@ test('a target has one owner: the recorded one, else the first (R10)', () => {
   assert.equal(refused(new Map([['harbor/shop', 'two']])), ['TargetTaken Deployment/one']);
   assert.equal(refused(new Map([['harbor/shop', 'gone']])), ['TargetTaken Deployment/two']);
   assert.is(targetClaims(set).get('harbor/shop')?.owner.name, 'one');
+});
+
+test('an address of a Docker node has one owner: the recorded one, else the first; a cluster has ingress controllers for that', () => {
+  const exposed = version('  - { name: web, image: nginx, config: { expose: http, ports: [ { internal: 80 } ], routing: { domain: shop.example.org } } }');
+  const on = (name: string, more: string, node = 'harbor'): string => doc('Deployment', name, `product: shop\nnode: ${node}\nprefix: ${name}\n${more}`);
+  const override = (routing: string): string => `branch: main\nimages: { web: { routing: ${routing} } }`;
+  const refused = (...deployments: string[]): string[] => checkRoutes(setOf(...BASE, exposed, ...deployments)).map(({ code, severity, object, line, message }) => `${code} ${severity} ${object} at ${line}: ${message}`);
+  assert.equal(refused(on('one', 'branch: main'), on('two', override('{ path: / }')), on('three', override('{ domain: other.example.org }')), on('four', override('{ path: /api }'))), [
+    'RouteTaken error Deployment/two at 24: image web of deployment two wants shop.example.org/ on node harbor, which leads to image web of deployment one (a.yaml:26)',
+  ]);
+  assert.equal(refused(on('one', override('{ path: /api }')), on('two', override('{ path: /api/ }'))).length, 1, 'a slash at the end is no other path');
+  assert.equal(refused(on('one', 'version: 1.0.0'), on('two', 'branch: main')).map((text) => text.split(' ')[1]), ['warning'], 'the tag may say otherwise');
+  assert.equal(refused(on('one', 'branch: main', 'cloud'), on('two', 'branch: main', 'cloud')), []);
+  assert.equal(refused(on('one', 'branch: main\nimages: { web: { expose: none } }'), on('two', 'branch: main')), []);
+  const twice = version('  - { name: a, image: x, config: { expose: http, routing: { port: 80 } } }\n  - { name: b, image: x, config: { expose: https, routing: { port: 80, path: / } } }');
+  assert.equal(checkRoutes(setOf(...BASE, twice, on('one', 'branch: main'))).map(({ message }) => message), ['image b of deployment one wants */ on node harbor, which leads to image a of deployment one (a.yaml:27)']);
 });
 
 test('circles of images and of deployments, once each', () => {

@@ -153,7 +153,7 @@ function publishes(image: ResolvedImage): boolean {
 }
 
 /** Where the value came from. A value inside a list has the list's origin and its own place in that file. */
-function placeIn(resolved: ResolvedImages, image: ResolvedImage, pointer: string, deployment: Manifest<'Deployment'>): Position {
+export function placeIn(resolved: ResolvedImages, image: ResolvedImage, pointer: string, deployment: Manifest<'Deployment'>): Position {
   const origins = resolved.provenance.get(image.name);
   const found = origins === undefined ? undefined : nearest(origins, pointer);
   if (found === undefined || found.file === '') return deployment.position('/spec/product');

@@ -46,6 +46,7 @@ const PROBLEM_CODES = {
   DuplicateName: 'Names are unique per kind in a team; rename one of the two.',
   UnknownReference: 'Correct the name, or add the manifest it refers to.',
   DependencyCycle: 'Break the circle; dependsOn must lead somewhere.',
+  RouteTaken: 'A domain and path of a node lead to one image; use another domain or path, or another node.',
   TargetTaken: 'A target (node + prefix) has one owner (R10); use another prefix or node.',
   BundleConflict: 'Two bundles of one layer set this key differently; set it in a stronger layer, or in one of them only.',
   ImageReference: 'Write [host[:port]/]path[:tag][@sha256:…], lower case.',

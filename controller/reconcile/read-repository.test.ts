@@ -19,6 +19,7 @@ interface World {
   readonly cache: ParseCache;
   readonly reader: RepositoryReader;
   readonly frozen: Map<string, StoredVersion>;
+  readonly owners: Map<string, string>;
   read(before?: Reading): Promise<Reading>;
 }
 
@@ -42,9 +43,10 @@ function scene(name: string, body: (w: World) => Promise<void>): void {
     const mirror = await Mirror.open({ directory, remote });
     const cache = new ParseCache();
     const frozen = new Map<string, StoredVersion>();
-    const reader = new RepositoryReader({ team: 'acme', remote, branch: 'main', directory: '', mirror, cache, frozen: async () => frozen, owners: async () => new Map() });
+    const owners = new Map<string, string>();
+    const reader = new RepositoryReader({ team: 'acme', remote, branch: 'main', directory: '', mirror, cache, frozen: async () => frozen, owners: async () => owners });
     try {
-      await body({ repository, server, cache, reader, frozen, read: (before) => reader.read(before, SIGNAL) });
+      await body({ repository, server, cache, reader, frozen, owners, read: (before) => reader.read(before, SIGNAL) });
     } finally {
       await mirror.close();
       await server.close();
@@ -110,6 +112,23 @@ scene('an unknown version blocks its deployment, with its place; the rest goes o
   assert.ok(reading.desired.deployments.has('shop'));
   assert.equal(reading.problems.map(({ code, file, line }) => [code, file, line]), [['UnknownVersion', 'deployments/next.yaml', 9]]);
   assert.is(reading.desired.mayRemove, false, 'R20');
+});
+
+scene('an address that leads to one deployment blocks the other that wants it, which is the one that is not recorded', async (w) => {
+  const route = (domain: string): string => `  branch: main\n  images: { web: { expose: http, routing: { domain: ${domain}, port: 8080 } } }\n`;
+  const second = (domain: string): string => deploymentManifest('first', route(domain)).replace('name: shop', 'name: first');
+  await w.repository.commit({ 'deployments/shop.yaml': deploymentManifest('shop', route('shop.example.org')), 'deployments/first.yaml': second('shop.example.org') });
+  w.owners.set('harbor/shop', 'shop');
+  const reading = await w.read();
+  assert.equal([[...reading.desired.blocked.keys()], [...reading.desired.deployments.keys()]], [['first'], ['shop']]);
+  assert.equal(reading.problems.map(({ code, file, message }) => `${code} ${file} ${message}`), [
+    'RouteTaken deployments/first.yaml image web of deployment first wants shop.example.org/ on node harbor, which leads to image web of deployment shop (deployments/shop.yaml:1)',
+  ]);
+  assert.is(reading.desired.mayRemove, false, 'R20');
+  await w.repository.commit({ 'deployments/first.yaml': second('first.example.org') });
+  const mended = await w.read(reading);
+  assert.equal([...mended.desired.blocked.keys()], []);
+  assert.is(mended.desired.deployments.get('shop'), reading.desired.deployments.get('shop'));
 });
 
 scene('a product of another repository is refused, and never looked for in this one (R1)', async (w) => {

@@ -207,7 +207,7 @@ export class RepositoryReader {
     const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
     const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
     const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
-    const resolved = await resolveTeam({ team, files, source, problems, memory, recipients: this.#recipients, followed: this.#tags });
+    const resolved = await resolveTeam({ team, files, source, problems, memory, owners: this.#owners, recipients: this.#recipients, followed: this.#tags });
     return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents: dependentsOf(resolved.desired) };
   }
 

@@ -8,6 +8,7 @@ import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
 import { checkRegistries, namedRegistries } from '../model/registry.ts';
 import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts';
+import { routeProblems, routesOf, type RouteClaim, type RouteClaimant } from '../model/route-claims.ts';
 import { desiredDeployment } from '../plan/desired.ts';
 import type { BlockedDeployment, Desired, DesiredDeployment, DesiredVersion, FollowedDigest, VersionContent } from '../plan/types.ts';
 import { targetKey } from '../plan/types.ts';
@@ -36,6 +37,8 @@ export interface ResolveTeamInput {
   /** Problems known so far: those of a Deployment block it, any of a file keeps removals back (R20). */
   readonly problems: readonly Problem[];
   readonly memory: Memory;
+  /** Deployment names by `node/prefix`, as recorded. */
+  readonly owners: ReadonlyMap<string, string>;
   /** Public keys by node, as the agents told them; the same lists while they say the same. */
   readonly recipients: ReadonlyMap<string, readonly string[]>;
   /** What followed tags mean, by target; the same lists while they say the same. */
@@ -50,7 +53,7 @@ export interface ResolvedTeam {
 
 type Found = { readonly version: DesiredVersion; readonly warnings: readonly Problem[] } | { readonly problem: Problem };
 
-export async function resolveTeam({ team, files, source, problems, memory, recipients, followed }: ResolveTeamInput): Promise<ResolvedTeam> {
+export async function resolveTeam({ team, files, source, problems, memory, owners, recipients, followed }: ResolveTeamInput): Promise<ResolvedTeam> {
   const { set } = files;
   const faults = new Map<string, Problem[]>();
   const addFault = (name: string, item: Problem): void => void faults.set(name, [...(faults.get(name) ?? []), item]);
@@ -63,6 +66,11 @@ export async function resolveTeam({ team, files, source, problems, memory, recip
   const found: Problem[] = [];
   const deployments = new Map<string, DesiredDeployment>();
   const blocked = new Map<string, BlockedDeployment>();
+  const claimants: RouteClaimant[] = [];
+  const block = (deployment: Manifest<'Deployment'>): void => {
+    const own = faults.get(deployment.name);
+    if (own !== undefined) blocked.set(deployment.name, memory.same(`blocked ${deployment.name}`, blockedBy(deployment, own, source.elsewhere.get(deployment.spec.product)?.branch ?? source.branch)));
+  };
   // Thousands of deployments share a few versions; only what there is something to say about is looked for again.
   const settled = new Map<string, Found>();
   for (const deployment of set.byKind.Deployment.values()) {
@@ -78,11 +86,14 @@ export async function resolveTeam({ team, files, source, problems, memory, recip
         for (const item of made.problems) keep(found, item);
         if (made.desired === undefined) for (const item of made.problems) addFault(deployment.name, item);
         else deployments.set(deployment.name, made.desired);
+        if (made.routes.length > 0) claimants.push({ deployment, routes: made.routes });
       }
     }
-    const own = faults.get(deployment.name);
-    if (own !== undefined) blocked.set(deployment.name, memory.same(`blocked ${deployment.name}`, blockedBy(deployment, own, source.elsewhere.get(deployment.spec.product)?.branch ?? source.branch)));
+    block(deployment);
   }
+  const refused = routeProblems(claimants, owners);
+  for (const { deployment, problem: item } of refused) addFault(deployment.name, keep(found, item));
+  for (const { deployment } of refused) if (deployments.delete(deployment.name)) block(deployment);
   for (const room of ['problems', 'deployment']) memory.forgetOthers(room, set.byKind.Deployment);
   const errors = [...problems, ...found].filter((item) => item.severity === 'error' && item.file !== '');
   const keepReason = set.files === 0 ? 'the repository holds no manifest' : errors.length > 0 ? `the repository has ${errors.length === 1 ? 'a problem' : `${errors.length} problems`} (first: ${errors[0]!.file}:${errors[0]!.line})` : '';
@@ -95,7 +106,7 @@ function keep(found: Problem[], item: Problem): Problem {
 }
 
 /** Only what the deployment is made of counts: the same objects give the same resolved deployment. */
-function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory, told: ReadonlyMap<string, readonly string[]>, tags: ReadonlyMap<string, readonly FollowedDigest[]>): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[] } {
+function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: ManifestFiles, version: DesiredVersion, memory: Memory, told: ReadonlyMap<string, readonly string[]>, tags: ReadonlyMap<string, readonly FollowedDigest[]>): { readonly desired?: DesiredDeployment; readonly problems: readonly Problem[]; readonly routes: readonly RouteClaim[] } {
   const { ConfigBundle, Node, Registry } = files.set.byKind;
   const deploymentBundles = named(deployment.spec.bundles, ConfigBundle);
   const node = Node.get(deployment.spec.node);
@@ -105,8 +116,9 @@ function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: Man
   return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), followed, blob, ...deploymentBundles, ...namedRegistries(version.content.images, Registry)], () => {
     const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
     const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients, resolved }), ...checkRegistries({ deployment, images: resolved.images, registries: Registry, recipients })];
-    if (problems.some((item) => item.severity === 'error')) return { problems };
-    return { problems, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, followed, blob }) };
+    if (problems.some((item) => item.severity === 'error')) return { problems, routes: [] };
+    const routes = routesOf(deployment, node?.spec.type, resolved);
+    return { problems, routes, desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, followed, blob }) };
   });
 }
 
