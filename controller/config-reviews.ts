@@ -1,5 +1,6 @@
 /** How requests to merge are found and where their verdicts are told (`reviews` of a team). */
 import type { ConfigPath, ConfigSource, RawSecret } from './config-source.ts';
+import { milliseconds } from './config-source.ts';
 import type { Secret } from './secret.ts';
 
 export interface ReviewConfig {
@@ -9,6 +10,8 @@ export interface ReviewConfig {
   readonly branches: readonly string[];
   /** The most requests that are looked at; 0: none. */
   readonly limit: number;
+  /** A request without a sign of life for so long is taken for closed where its host cannot be asked; 0: never. */
+  readonly staleAfterMs: number;
 }
 
 export interface ForgeConfig {
@@ -27,10 +30,11 @@ export interface RawReviews {
   readonly token?: RawSecret;
   readonly branches: readonly string[];
   readonly limit: number;
+  readonly staleAfter: string;
 }
 
 export function completeReviews(raw: RawReviews, repository: string, at: ConfigPath, source: ConfigSource): ReviewConfig {
-  return { forge: completeForge(raw, repository, at, source), branches: raw.branches, limit: raw.limit };
+  return { forge: completeForge(raw, repository, at, source), branches: raw.branches, limit: raw.limit, staleAfterMs: milliseconds(raw.staleAfter) };
 }
 
 /** Null without a token. The public services' addresses and the project are derived from the repository where they can be. */

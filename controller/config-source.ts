@@ -75,3 +75,10 @@ function has(value: unknown, path: ConfigPath): boolean {
   }
   return true;
 }
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Of a duration as the schema lets it through: `90d`. */
+export function milliseconds(text: string): number {
+  return Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? Number.NaN);
+}

@@ -47,7 +47,7 @@ test('defaults are filled in, and everything is frozen', () => {
   assert.is(config.agentAddress, '127.0.0.1:8443');
   assert.is(config.agentImage, `tagboat:${packageVersion()}`);
   assert.is(config.public, false);
-  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], notificationUrls: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200 } });
+  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], notificationUrls: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200, staleAfterMs: 2_592_000_000 } });
   assert.equal(config.retention, { attemptsMs: 365 * 86_400_000, eventsMs: 30 * 86_400_000, accessMs: 30 * 86_400_000, deliveriesMs: 30 * 86_400_000 });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.teams[0]) && Object.isFrozen(config.listeners.http));
 });

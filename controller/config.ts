@@ -13,7 +13,7 @@ import { readConfigDocument } from './config-document.ts';
 import type { ConfigProblem } from './config-document.ts';
 import { overlay, readEnvironment } from './config-environment.ts';
 import { checkConfig, configSchema } from './config-schema.ts';
-import { ConfigSource } from './config-source.ts';
+import { ConfigSource, milliseconds } from './config-source.ts';
 import type { ConfigPath, RawSecret } from './config-source.ts';
 import { readCaFile } from './config-ca.ts';
 import { completeReviews } from './config-reviews.ts';
@@ -307,12 +307,6 @@ function readText(file: string, shown: string): string {
 function urlHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function milliseconds(text: string): number {
-  return Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? Number.NaN);
 }
 
 function deepFreeze<T>(value: T): T {

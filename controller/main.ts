@@ -225,6 +225,9 @@ async function openAuthority(config: ControllerConfig, pool: DatabasePool, log: 
   return Authority.load(openAtRest(key, sealed));
 }
 
+/** Requests whose commits stay in a mirror, of those that were fetched. */
+const MOST_KEPT = 1_000;
+
 /** Of what products name; a team's own repository is always shown. */
 const shownRepository = boundedLabel(200);
 
@@ -257,7 +260,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     cache,
     onRequest,
     sources,
-    beside: { prefixes: settings.limit === 0 ? [] : REQUEST_PREFIXES, keep: (refs) => selectRequests(refs, settings).requests.map(({ gitRef, head }) => ({ ref: gitRef, oid: head })) },
+    beside: { prefixes: settings.limit === 0 ? [] : REQUEST_PREFIXES, keep: (refs) => selectRequests(refs, { ...settings, limit: settings.limit === 0 ? 0 : MOST_KEPT }).requests.map(({ gitRef, head }) => ({ ref: gitRef, oid: head })) },
     frozen: () => loadFrozenVersions(pool, team.name),
     owners: () => loadOwners(pool, team.name),
     recipients: () => loadRecipients(pool, team.name),

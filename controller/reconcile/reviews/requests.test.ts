@@ -5,7 +5,7 @@ import { selectRequests } from './requests.ts';
 const test = suite('requests');
 const oid = (n: number): string => String(n).padStart(40, '0');
 const refs = (all: Readonly<Record<string, number>>) => new Map(Object.entries(all).map(([name, n]) => [name, { oid: oid(n) }]));
-const SETTINGS = { branch: 'main', branches: [], limit: 200 };
+const SETTINGS = { branch: 'main', branches: [], limit: 200, staleAfterMs: 0 };
 
 test('refs of every host are found, the newest first; odd names are nobody\'s', () => {
   const { requests, cut } = selectRequests(

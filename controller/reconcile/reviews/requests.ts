@@ -3,7 +3,7 @@
  * the plan's own code. What comes in here is anybody's: nothing of it is executed, and nothing in this room can write
  * anything but rows about reviews.
  *
- * Who lives here: requests (which refs), merge (what a merge gives), examine (what it means), plan-review (what it does),
+ * Who lives here: requests (which refs), remember (which of them are over), merge (what a merge gives), examine (what it means), plan-review (what it does),
  * merged (which request a new commit is), review-loop (in which order).
  */
 import type { RemoteRef } from '../../git/refs.ts';
@@ -29,12 +29,17 @@ export interface RequestSettings {
   readonly branches: readonly string[];
   /** The most that are looked at; 0: none. */
   readonly limit: number;
+  /** A numbered request without a sign of life for so long is taken for closed where its host cannot be asked; 0: never. */
+  readonly staleAfterMs: number;
 }
 
 /** What to list besides branches and tags. */
 export const REQUEST_PREFIXES = ['refs/pull/', 'refs/merge-requests/'] as const;
 
 const NUMBERED = /^refs\/((pull|merge-requests)\/([1-9]\d{0,14}))\/head$/;
+
+/** Refs of closed requests are listed, too, so more are sifted than are looked at. */
+const SIFTED = 1_000;
 
 export interface Requests {
   /** The highest numbers first, then branches by name. */
@@ -43,8 +48,8 @@ export interface Requests {
   readonly cut: number;
 }
 
-/** Pure. Heads that are the branch's own head are no requests. */
-export function selectRequests(refs: ReadonlyMap<string, RemoteRef>, settings: RequestSettings): Requests {
+/** Requests that are refs of their own, the highest numbers first. Heads that are the branch's own head are no requests. Pure. */
+export function numberedRequests(refs: ReadonlyMap<string, RemoteRef>, settings: RequestSettings): Requests {
   const base = refs.get(`refs/heads/${settings.branch}`)?.oid;
   const found: MergeRequest[] = [];
   for (const [name, { oid }] of refs) {
@@ -52,6 +57,14 @@ export function selectRequests(refs: ReadonlyMap<string, RemoteRef>, settings: R
     if (ref !== undefined && oid !== base) found.push({ ref, gitRef: name, number: Number(number), head: oid, merge: refs.get(`refs/${ref}/merge`)?.oid ?? null });
   }
   found.sort((a, b) => b.number! - a.number! || (a.ref < b.ref ? -1 : 1));
+  const requests = found.slice(0, settings.limit === 0 ? 0 : Math.max(SIFTED, settings.limit));
+  return { requests, cut: found.length - requests.length };
+}
+
+/** What is looked at: these numbered ones, and plain branches. Pure. */
+export function selectRequests(refs: ReadonlyMap<string, RemoteRef>, settings: RequestSettings, numbered = numberedRequests(refs, settings)): Requests {
+  const base = refs.get(`refs/heads/${settings.branch}`)?.oid;
+  const found = [...numbered.requests];
   const known = new Set(found.map(({ head }) => head));
   for (const [name, { oid }] of refs) {
     const branch = name.startsWith('refs/heads/') ? name.slice('refs/heads/'.length) : settings.branch;
@@ -59,5 +72,5 @@ export function selectRequests(refs: ReadonlyMap<string, RemoteRef>, settings: R
     found.push({ ref: `heads/${branch}`, gitRef: name, number: null, head: oid, merge: null });
   }
   const requests = found.slice(0, settings.limit);
-  return { requests, cut: found.length - requests.length };
+  return { requests, cut: found.length - requests.length + numbered.cut };
 }

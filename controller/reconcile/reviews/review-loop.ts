@@ -16,6 +16,8 @@ import { loadDrift } from '../../store/observed.ts';
 import { loadRecorded } from '../../store/recorded.ts';
 import { enqueue } from '../../store/outbox.ts';
 import { closeReviews, loadReviewStates, saveReview, saveReviewsCut } from '../../store/reviews.ts';
+import { loadRequests, saveRequests } from '../../store/requests.ts';
+import type { RememberedRequest } from '../../store/requests.ts';
 import { nothing } from '../../store/rows.ts';
 import { Bell } from '../bell.ts';
 import type { ManifestFiles } from '../manifest-files.ts';
@@ -26,8 +28,9 @@ import type { ExamineOptions, Examined } from './examine.ts';
 import { desiredWith, examine, MAX_FETCH_BYTES, unreadable } from './examine.ts';
 import { mergedBy } from './merged.ts';
 import { planReview } from './plan-review.ts';
+import { isOver, lastSign, remember } from './remember.ts';
 import type { MergeRequest, RequestSettings } from './requests.ts';
-import { selectRequests } from './requests.ts';
+import { numberedRequests, selectRequests } from './requests.ts';
 import { verdictOf } from './verdict.ts';
 
 /** Repairs what a lost notification left undone, and tries unreadable requests again. */
@@ -135,9 +138,13 @@ export class ReviewLoop {
     const dirty = new Set(this.#dirty);
     this.#all = false;
     this.#dirty.clear();
-    const { requests: shown, cut } = selectRequests(refs, settings);
-    const requests = await this.#openOnes(shown);
-    const hasMerges = shown.some(({ merge }) => merge !== null);
+    const listed = numberedRequests(refs, settings);
+    const memory = await this.#remember(listed.requests, refs, token);
+    const openAtHost = await this.#openAtHost(listed.requests);
+    const now = new Date();
+    const mayBeOpen = listed.requests.filter(({ ref, number }) => openAtHost?.has(number) ?? !isOver(memory.get(ref), refs, now));
+    const { requests, cut } = selectRequests(refs, settings, { requests: mayBeOpen, cut: listed.cut });
+    const hasMerges = listed.requests.some(({ merge }) => merge !== null);
     const states = new Map((await loadReviewStates(pool, team)).map((row) => [row.ref, row]));
     if (requests.length === 0 && states.size === 0 && !everything) return;
     const line = requests.length === 0 ? { tip: reading.commit, commits: new Set<string>() } : await this.#lineAt(reading.commit);
@@ -151,7 +158,7 @@ export class ReviewLoop {
       const current = known !== undefined && known.reading === reading && known.request.head === request.head && known.request.merge === request.merge;
       const examined = current ? known : await this.#examine(request, reading, head, line, signal);
       this.#examined.set(request.ref, examined);
-      if (examined.merged || (hasMerges && this.#looksClosed(examined))) continue;
+      if (examined.merged || (hasMerges && this.#looksClosed(examined)) || (openAtHost === null && this.#isStale(examined, memory.get(request.ref), now))) continue;
       kept.push(request.ref);
       if (!current) count++;
       const concerned = everything || !current || [...examined.scope].some((name) => dirty.has(name));
@@ -170,14 +177,27 @@ export class ReviewLoop {
     if (count > 0) this.#options.onPass?.(count, performance.now() - before);
   }
 
-  /** The host's word, where it can be asked; else the refs'. */
-  async #openOnes(requests: readonly MergeRequest[]): Promise<readonly MergeRequest[]> {
-    const numbered = requests.filter(({ number }) => number !== null);
-    if (this.#options.deliveries === undefined || numbered.length === 0) return requests;
+  /** Numbers of the requests that the host calls open; null: it cannot be asked, or said too much to be sure. */
+  async #openAtHost(numbered: readonly MergeRequest[]): Promise<ReadonlySet<number | null> | null> {
+    if (this.#options.deliveries === undefined || numbered.length === 0) return null;
     const open = await this.#options.deliveries.openRequests(hashOf(numbered.map(({ ref, head, merge }) => [ref, head, merge])));
-    if (open === null || open.length >= MOST_OPEN) return requests;
-    const numbers = new Set(open.map(({ number }) => number));
-    return requests.filter(({ number }) => number === null || numbers.has(number));
+    return open === null || open.length >= MOST_OPEN ? null : new Set(open.map(({ number }) => number));
+  }
+
+  /** What is known of the requests beyond their refs, brought up to this listing. */
+  async #remember(numbered: readonly MergeRequest[], refs: ReadonlyMap<string, RemoteRef>, token: number): Promise<ReadonlyMap<string, RememberedRequest>> {
+    const { pool, team, branch } = this.#options;
+    const { watched, requests } = await loadRequests(pool, team);
+    const memory = remember(requests, numbered, refs, { branch, watched, now: new Date() });
+    if (!watched || memory.changed.length + memory.gone.length > 0) await this.#underLease(token, async (tx) => saveRequests(tx, team, memory.changed, memory.gone));
+    return memory.requests;
+  }
+
+  /** Nothing happened to it for long: closed, most likely. A merge that the host keeps for open ones only says otherwise. */
+  #isStale({ request, committedAt }: Examined, remembered: RememberedRequest | undefined, now: Date): boolean {
+    const { settings, mergesTellOpen } = this.#options;
+    if (request.number === null || settings.staleAfterMs === 0 || committedAt === null || (mergesTellOpen && request.merge !== null)) return false;
+    return now.getTime() - lastSign(remembered, committedAt) > settings.staleAfterMs;
   }
 
   #looksClosed({ request, method, conflicts, committedAt, problems }: Examined): boolean {

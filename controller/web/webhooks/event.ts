@@ -1,10 +1,13 @@
 /** What a payload says, in the words of each host's documentation. Pure; takes anything, trusts nothing. */
+import type { ToldRequest } from '../../store/requests.ts';
 import type { Envelope } from './signature.ts';
 
 /** Full names of refs that moved, and how the payload names its repository. */
 export interface HookEvent {
   readonly kind: 'ping' | 'refs' | 'request';
   readonly refs: readonly string[];
+  /** What became of a request to merge, where the payload says it. */
+  readonly request?: ToldRequest | undefined;
   /** URLs and `owner/name`, as far as they stand there. */
   readonly repositories: readonly string[];
 }
@@ -25,7 +28,7 @@ export function readEvent({ provider, event }: Envelope, payload: unknown): Hook
   return { ...made, repositories };
 }
 
-type Made = Pick<HookEvent, 'kind' | 'refs'> | null;
+type Made = Pick<HookEvent, 'kind' | 'refs' | 'request'> | null;
 
 /** GitHub, Gitea and Forgejo. */
 function githubLike(event: string, payload: Json): Made {
@@ -36,7 +39,10 @@ function githubLike(event: string, payload: Json): Made {
     const full = ref.startsWith('refs/') ? ref : `refs/${payload['ref_type'] === 'tag' ? 'tags' : 'heads'}/${ref}`;
     return refs([ref === '' ? '' : full]);
   }
-  return event.startsWith('pull_request') ? { kind: 'request', refs: [] } : null;
+  if (!event.startsWith('pull_request')) return null;
+  const pull = payload['pull_request'];
+  const state = at(pull, 'state') === 'closed' && at(pull, 'merged') === true ? 'merged' : at(pull, 'state');
+  return request('pull', at(pull, 'number') ?? payload['number'], state, at(pull, 'head', 'sha'), at(pull, 'updated_at'));
 }
 
 /** Its header has other words for project, group and system hooks; the payload always has `object_kind` or `event_name`. */
@@ -47,8 +53,11 @@ function gitlab(payload: Json): Made {
       return refs([payload['ref']]);
     case 'repository_update':
       return refs(list(payload['refs']));
-    case 'merge_request':
-      return { kind: 'request', refs: [] };
+    case 'merge_request': {
+      const about = payload['object_attributes'];
+      const state = at(about, 'state') === 'opened' ? 'open' : at(about, 'state');
+      return request('merge-requests', at(about, 'iid'), state, at(about, 'last_commit', 'id'), at(about, 'updated_at'));
+    }
     default:
       return null;
   }
@@ -67,7 +76,20 @@ function bitbucket(event: string, payload: Json): Made {
       }),
     );
   }
-  return /^(pullrequest|pr):/.test(event) ? { kind: 'request', refs: [] } : null;
+  if (event.startsWith('pr:')) {
+    const pull = payload['pullRequest'];
+    const state = { OPEN: 'open', DECLINED: 'closed', MERGED: 'merged' }[text(at(pull, 'state'))];
+    return request('pull-requests', at(pull, 'id'), event === 'pr:deleted' ? 'closed' : state, at(pull, 'fromRef', 'latestCommit'), payload['date']);
+  }
+  return event.startsWith('pullrequest:') ? { kind: 'request', refs: [] } : null;
+}
+
+/** Hosts write times in ISO 8601; GitLab also as `2026-01-31 10:20:30 UTC`, and Bitbucket with `+0000`. */
+function request(kind: string, number: unknown, state: unknown, head: unknown, time: unknown): Made {
+  if (!Number.isSafeInteger(number) || Number(number) < 1 || !(state === 'open' || state === 'closed' || state === 'merged')) return { kind: 'request', refs: [] };
+  const moment = new Date(text(time).replace(/^(\d{4}-\d\d-\d\d) (\S+) UTC$/, '$1T$2Z').replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
+  const told = { ref: `${kind}/${String(number)}`, state, head: /^[0-9a-f]{40}$/.test(text(head)) ? text(head) : null, at: Number.isNaN(moment.getTime()) ? null : moment } as const;
+  return { kind: 'request', refs: [], request: told };
 }
 
 function refs(names: readonly unknown[]): Made {

@@ -5,6 +5,8 @@ import type { Request, Response } from 'express';
 import type { Secret } from '../../secret.ts';
 import { loadWatched, recordDelivery } from '../../store/deliveries.ts';
 import type { NewDelivery } from '../../store/deliveries.ts';
+import { noteTold } from '../../store/requests.ts';
+import type { ToldRequest } from '../../store/requests.ts';
 import type { AccessOptions } from '../access.ts';
 import { parameter } from '../context.ts';
 import type { WebContext } from '../context.ts';
@@ -13,6 +15,7 @@ import { Routes } from '../routes.ts';
 import { sendError } from '../web-errors.ts';
 import { readEvent } from './event.ts';
 import { relevanceOf } from './relevance.ts';
+import type { Relevance } from './relevance.ts';
 import { isSealed, readEnvelope } from './signature.ts';
 import type { Envelope } from './signature.ts';
 
@@ -40,8 +43,13 @@ export function webhookRoutes(context: WebContext, access: AccessOptions, hooks:
   const unsigned = new PerMinute(MAX_UNSIGNED_ROWS);
   let bodies = 0;
 
-  const note = async (delivery: NewDelivery): Promise<{ readonly id: number; readonly outcome: string }> => {
-    const written = await recordDelivery(pool, delivery);
+  const note = async (delivery: NewDelivery, request?: ToldRequest): Promise<{ readonly id: number; readonly outcome: string }> => {
+    // One transaction: whoever is woken finds what was told, and a repetition tells nothing.
+    const written = await pool.transaction(async (tx) => {
+      const row = await recordDelivery(tx, delivery);
+      if (request !== undefined && row.outcome === 'polled') await noteTold(tx, delivery.team, request);
+      return row;
+    });
     metrics.webhooks.inc({ team: delivery.team, provider: delivery.provider, outcome: written.outcome });
     return written;
   };
@@ -87,14 +95,14 @@ export function webhookRoutes(context: WebContext, access: AccessOptions, hooks:
       const error = { status: 422, code: 'WebhookRefused', message: understood.refused, hint: `Delivery ${String(id)} on the delivery log of team ${team}. Send push and merge request events of the team's repository as application/json.` };
       return sendError(request, response, error, version);
     }
-    const { id, outcome } = await note({ ...about, ref: understood.ref, outcome: understood.look ? 'polled' : 'ignored', status: 202, reason: understood.reason });
+    const { id, outcome } = await note({ ...about, ref: understood.ref, outcome: understood.look ? 'polled' : 'ignored', status: 202, reason: understood.reason }, understood.request);
     response.status(202).json({ delivery: id, outcome, reason: outcome === 'duplicate' ? 'it was delivered before' : understood.reason });
   });
 
   return routes;
 }
 
-async function understand({ pool }: WebContext, envelope: Envelope, body: Buffer, team: string, settings: HookSettings): Promise<{ readonly look: boolean; readonly ref: string | null; readonly reason: string } | { readonly refused: string }> {
+async function understand({ pool }: WebContext, envelope: Envelope, body: Buffer, team: string, settings: HookSettings): Promise<Relevance> {
   let payload: unknown;
   try {
     payload = JSON.parse(body.toString('utf8'));

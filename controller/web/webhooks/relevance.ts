@@ -1,6 +1,7 @@
 /** Whether what a host tells is a reason to look: the repository is one of the team's, and somebody watches the ref. Pure. */
 import { matchesGlob } from '../../model/branch-glob.ts';
 import type { WatchedRepository } from '../../store/deliveries.ts';
+import type { ToldRequest } from '../../store/requests.ts';
 import type { HookEvent } from './event.ts';
 
 export interface Interest {
@@ -11,7 +12,8 @@ export interface Interest {
   readonly reviewBranches: readonly string[];
 }
 
-export type Relevance = { readonly look: boolean; readonly ref: string | null; readonly reason: string } | { readonly refused: string };
+/** `request`: what became of a request that is reviewed. */
+export type Relevance = { readonly look: boolean; readonly ref: string | null; readonly reason: string; readonly request?: ToldRequest | undefined } | { readonly refused: string };
 
 export function relevanceOf(event: HookEvent, { watched, reviews, reviewBranches }: Interest): Relevance {
   if (event.kind === 'ping') return { look: false, ref: null, reason: 'a ping' };
@@ -20,7 +22,8 @@ export function relevanceOf(event: HookEvent, { watched, reviews, reviewBranches
   const own = repository === watched[0];
   if (event.kind === 'request') {
     const look = own && reviews;
-    return { look, ref: null, reason: look ? '' : 'requests to merge are not reviewed there' };
+    if (!look) return { look, ref: null, reason: 'requests to merge are not reviewed there' };
+    return { look, ref: event.request === undefined ? null : `refs/${event.request.ref}`, reason: event.request === undefined ? '' : `the request is ${event.request.state}`, request: event.request };
   }
   const extra = own && reviews ? reviewBranches : [];
   const ref = event.refs.find((name) => isWatched(name, repository, extra));

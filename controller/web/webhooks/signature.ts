@@ -1,6 +1,6 @@
 /**
- * Webhooks of Git hosts: told in, checked, and turned into a hint to look at the repository sooner. Nothing of a payload is ever
- * taken for a fact.
+ * Webhooks of Git hosts: told in, checked, and turned into a hint to look at the repository sooner. Nothing of a payload is
+ * taken for a fact but that a request to merge is closed, which hides its review.
  *
  * Who lives here: signature (who sent it), event (what it says), relevance (whether that matters), receive (the route), deliveries
  * (the log of them). Everything but the last two is pure.
