@@ -15,7 +15,7 @@ export interface ReviewConfig {
 }
 
 export interface ForgeConfig {
-  readonly provider: 'github' | 'gitlab' | 'gitea' | 'bitbucket';
+  readonly provider: 'github' | 'gitlab' | 'gitea' | 'bitbucket' | 'bitbucket-data-center';
   /** Base address, without a slash at its end. The token goes to this host and no other (R1). */
   readonly api: string;
   /** `owner/name`, or the path of a GitLab project. */
@@ -44,14 +44,15 @@ function completeForge(reviews: RawReviews, repository: string, where: ConfigPat
   // git@host:path is how people write SSH remotes; its API is at the same host over https.
   const written = repository.replace(/^[^/@:]+@([^/:]+):(?!\/\/)/, 'ssh://$1/');
   const url = URL.canParse(written) ? new URL(written) : null;
-  const project = reviews.project ?? (url === null ? '' : url.pathname.replaceAll(/^\/+|\/+$|\.git\/*$/g, ''));
   const provider = reviews.provider ?? PUBLIC_FORGES.find(({ host }) => host === url?.hostname)?.provider;
   if (provider === undefined) {
-    source.fault(where, 'reviews has a token and needs a provider: github, gitlab, gitea or bitbucket');
+    source.fault(where, 'reviews has a token and needs a provider: github, gitlab, gitea, bitbucket or bitbucket-data-center');
     return null;
   }
+  // Data Center serves Git over HTTP below /scm.
+  const project = reviews.project ?? (url === null ? '' : url.pathname.replaceAll(/^\/+|\/+$|\.git\/*$/g, '').replace(provider === 'bitbucket-data-center' ? /^(.*\/)?scm\// : /^$/, ''));
   if (!/^[^/\s?#]+(\/[^/\s?#]+)+$/.test(project)) source.fault([...where, 'project'], 'the project on the host cannot be told from the repository URL; set reviews.project, for example acme/deployments');
-  const own = url === null || PUBLIC_FORGES.some(({ host }) => host === url.hostname) ? undefined : { github: '/api/v3', gitlab: '', gitea: '/api/v1', bitbucket: undefined }[provider];
+  const own = url === null || PUBLIC_FORGES.some(({ host }) => host === url.hostname) ? undefined : { github: '/api/v3', gitlab: '', gitea: '/api/v1', bitbucket: undefined, 'bitbucket-data-center': '/rest/api/latest' }[provider];
   const api = reviews.api ?? (own === undefined ? PUBLIC_FORGES.find((forge) => forge.provider === provider)?.api : `${url!.protocol === 'http:' ? url!.origin : `https://${url!.hostname}`}${own}`);
   if (api === undefined) source.fault(where, 'reviews needs api, the address of the host\'s API');
   return { provider, api: (api ?? '').replace(/\/+$/, ''), project, token };

@@ -52,6 +52,18 @@ test('defaults are filled in, and everything is frozen', () => {
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.teams[0]) && Object.isFrozen(config.listeners.http));
 });
 
+test('where verdicts are told follows from the repository: the public services, and the own host of each provider', () => {
+  const forge = (repository: string, provider = ''): unknown[] => {
+    const found = load(`teams:\n  - name: acme\n    repository: ${repository}\n    reviews: { token: { env: FORGE }${provider === '' ? '' : `, provider: ${provider}`} }\n`, { FORGE: 'c4n4ry' }).teams[0]!.reviews.forge!;
+    return [found.provider, found.api, found.project];
+  };
+  assert.equal(forge('git@github.com:acme/deployments.git'), ['github', 'https://api.github.com', 'acme/deployments']);
+  assert.equal(forge('https://bitbucket.org/acme/deployments.git'), ['bitbucket', 'https://api.bitbucket.org/2.0', 'acme/deployments']);
+  assert.equal(forge('https://git.example.org/acme/deployments.git', 'gitea'), ['gitea', 'https://git.example.org/api/v1', 'acme/deployments']);
+  for (const repository of ['https://git.example.org/scm/ACME/deployments.git', 'https://git.example.org/bitbucket/scm/ACME/deployments.git', 'ssh://git@git.example.org:7999/ACME/deployments.git'])
+    assert.equal(forge(repository, 'bitbucket-data-center'), ['bitbucket-data-center', 'https://git.example.org/rest/api/latest', 'ACME/deployments'], repository);
+});
+
 test('the environment wins over the file, value by value', () => {
   const config = load(`${SMALL}listeners: { http: { port: 9000 } }\n`, {
     TAGBOAT_LISTENERS_HTTP_PORT: '9001',

@@ -270,7 +270,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
   const deliveries = forge === null ? undefined : new DeliveryLoop({ team: team.name, pool, log, forge: () => openForge(forge) });
   const mergesTellOpen = forge === null && /^(https?:\/\/|ssh:\/\/([^@/]*@)?)github\.com[:/]/.test(remote.url);
   const reviews =
-    settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings, deliveries, publicUrl: config.publicUrl, mergesTellOpen, onPass: (examined, ms) => metrics.reviewDuration.observe({ team: team.name }, ms / 1_000 / examined) });
+    settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings, deliveries, publicUrl: config.publicUrl, mergesTellOpen, lazyRefs: forge?.provider === 'bitbucket-data-center', onPass: (examined, ms) => metrics.reviewDuration.observe({ team: team.name }, ms / 1_000 / examined) });
   if (reviews === undefined) await closeReviews(pool, team.name, []);
   const loop: TeamLoop = new TeamLoop({
     team: team.name,

@@ -94,8 +94,9 @@ function plainHeaders(response: Response): Headers {
 function said(text: string): string {
   let word: unknown = text;
   try {
-    const body = JSON.parse(text) as { readonly message?: unknown; readonly error?: unknown };
-    word = body.message ?? (typeof body.error === 'object' && body.error !== null && 'message' in body.error ? body.error.message : body.error) ?? '';
+    const body = JSON.parse(text) as { readonly message?: unknown; readonly error?: unknown; readonly errors?: readonly { readonly message?: unknown }[] };
+    const one = body.error ?? (Array.isArray(body.errors) ? body.errors[0] : undefined);
+    word = body.message ?? (typeof one === 'object' && one !== null && 'message' in one ? one.message : one) ?? '';
   } catch {
     return '';
   }

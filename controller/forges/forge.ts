@@ -1,6 +1,6 @@
 /**
  * Git hosts, told what a request would do: a commit status and one comment that is kept up to date. One file for each
- * host; all of them speak through `forgeFetch`, which alone knows the token. Bitbucket is its cloud; Data Center has another API.
+ * host; all of them speak through `forgeFetch`, which alone knows the token. Bitbucket is two hosts: its cloud and Data Center.
  *
  * Nothing in this room writes to the database or reads a repository.
  */
@@ -43,7 +43,7 @@ export interface ForgeClient {
   setStatus(status: CommitStatus): Promise<void>;
   /** Whether the newest status of that context says just this. */
   hasStatus(status: CommitStatus): Promise<boolean>;
-  /** Oldest first; pages from 1. Null: there are no more pages. */
+  /** In one order; pages from 1, one after the other. Null: there are no more pages. */
   comments(request: number, page: number): Promise<readonly ForgeComment[] | null>;
   createComment(request: number, body: string): Promise<string>;
   updateComment(request: number, id: string, body: string): Promise<void>;

@@ -1,4 +1,4 @@
-/** All four hosts on loopback; each request is checked against the documented API. */
+/** All hosts on loopback; each request is checked against the documented API. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
@@ -9,11 +9,11 @@ import { forgeErrorOf, forgeFetch } from './forge-fetch.ts';
 import type { ForgeError } from './forge-fetch.ts';
 import { openForge } from './open-forge.ts';
 import { tellComment, tellStatus } from './tell.ts';
-import { bitbucketApi, giteaApi, githubApi, gitlabApi } from './testing/apis.ts';
+import { bitbucketApi, bitbucketDataCenterApi, giteaApi, githubApi, gitlabApi } from './testing/apis.ts';
 import { ForgeServer } from './testing/forge-server.ts';
 
 const TOKEN = 'c4n4ry-token';
-const APIS = { github: githubApi, gitlab: gitlabApi, gitea: giteaApi, bitbucket: bitbucketApi } as const;
+const APIS = { github: githubApi, gitlab: gitlabApi, gitea: giteaApi, bitbucket: bitbucketApi, 'bitbucket-data-center': bitbucketDataCenterApi } as const;
 const STATUS: CommitStatus = { commit: 'a'.repeat(40), state: 'success', context: 'tagboat/acme', description: '1 deploy; plan 0123456789ab', url: 'https://tagboat.example.org/teams/acme/reviews/pull%2F17' };
 const told = (body: string, known: string | null = null) => ({ request: 17, marker: 'tagboat review acme pull%2F17', body, known });
 
@@ -26,7 +26,7 @@ async function refusal(work: Promise<unknown>): Promise<ForgeError> {
   throw new Error('it was not refused');
 }
 
-for (const provider of ['github', 'gitlab', 'gitea', 'bitbucket'] as const) {
+for (const provider of ['github', 'gitlab', 'gitea', 'bitbucket', 'bitbucket-data-center'] as const) {
   const test = suite(provider);
   let server: ForgeServer;
   let forge: ForgeClient;
@@ -63,7 +63,7 @@ for (const provider of ['github', 'gitlab', 'gitea', 'bitbucket'] as const) {
     const mine = server.state.comments.filter(({ author }) => author === server.state.me);
     assert.is(mine.length, 1);
     assert.match(mine[0]!.body, /^Third\n/);
-    assert.match(mine[0]!.body, provider === 'bitbucket' ? '[//]: # (tagboat review acme pull%2F17)' : '<!-- tagboat review acme pull%2F17 -->');
+    assert.match(mine[0]!.body, provider.startsWith('bitbucket') ? '[//]: # (tagboat review acme pull%2F17)' : '<!-- tagboat review acme pull%2F17 -->');
   });
 
   test('somebody else\'s comment with the marker is left alone, and one that was deleted is made anew', async () => {
@@ -106,6 +106,25 @@ for (const provider of ['github', 'gitlab', 'gitea', 'bitbucket'] as const) {
 
   test.run();
 }
+
+const dataCenter = suite('Bitbucket Data Center');
+
+dataCenter('a comment that somebody else changed meanwhile is changed all the same, and a refusal says why', async () => {
+  const server = await ForgeServer.start(bitbucketDataCenterApi(TOKEN));
+  const forge = await openForge({ provider: 'bitbucket-data-center', api: server.api, project: 'ACME/deployments', token: new Secret(TOKEN) });
+  const id = await tellComment(forge, told('First'));
+  server.fault = { status: 409, method: 'PUT', times: 1 };
+  assert.is(await tellComment(forge, told('Second', id)), id);
+  assert.match(server.state.comments[0]!.body, /^Second\n/);
+  server.fault = { status: 409, method: 'PUT', times: 2 };
+  assert.is((await refusal(forge.updateComment(17, id, 'Third'))).status, 409);
+  server.state.comments[0]!.author = 9;
+  assert.match((await refusal(forge.updateComment(17, id, 'Third'))).message, 'You are not permitted');
+  await server.close();
+  assert.equal(server.violations, []);
+});
+
+dataCenter.run();
 
 const test = suite('the token');
 

@@ -8,8 +8,8 @@ export interface Rest {
   send<T>(method: 'POST' | 'PUT' | 'PATCH', path: string, body: unknown, shape: z.ZodType<T, z.ZodTypeDef, unknown>): Promise<T>;
 }
 
-/** `authorization`: the whole header. Answers that do not have the shape are `ForgeError`. */
-export function rest(api: string, token: Secret, authorization: string): Rest {
+/** `authorization`: the whole header. `onHeaders` sees those of every good answer. Answers that do not have the shape are `ForgeError`. */
+export function rest(api: string, token: Secret, authorization: string, onHeaders?: (headers: Headers) => void): Rest {
   const fetch = forgeFetch(api, token);
   const ask = async <T>(method: string, path: string, body: unknown, shape: z.ZodType<T, z.ZodTypeDef, unknown>): Promise<T> => {
     const response = await fetch(`${api}${path}`, {
@@ -17,6 +17,7 @@ export function rest(api: string, token: Secret, authorization: string): Rest {
       headers: { accept: 'application/json', authorization, 'user-agent': 'tagboat', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+    onHeaders?.(response.headers);
     const parsed = shape.safeParse(await response.json().catch(() => undefined));
     if (!parsed.success) throw new ForgeError(response.status, `${method} ${api}${path.split('?')[0]}: the answer is not as documented`);
     return parsed.data;

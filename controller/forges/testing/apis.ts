@@ -1,9 +1,10 @@
 /**
  * The parts of the hosts' APIs that are used, as they are documented: GitHub's from its OpenAPI description, GitLab's from its
- * REST API pages (commits, notes, merge requests, users), Gitea's from its Swagger document, Bitbucket's from its REST reference.
+ * REST API pages (commits, notes, merge requests, users), Gitea's from its Swagger document, those of Bitbucket Cloud and Data Center from their
+ * REST references (Data Center's 9.x OpenAPI document).
  */
 import { readFileSync } from 'node:fs';
-import type { Api, ForgeState, Operation, Schema } from './forge-server.ts';
+import type { Answer, Api, ForgeState, Operation, Schema } from './forge-server.ts';
 
 const text = { type: 'string' } as const;
 const count = { type: 'integer', minimum: 1 } as const;
@@ -169,4 +170,77 @@ export function bitbucketApi(token: string): Api {
       },
     ],
   };
+}
+
+/** Comments are among the activities of a request, the newest first, and are changed by version. */
+export function bitbucketDataCenterApi(token: string): Api {
+  const repository = '/projects/{projectKey}/repos/{repositorySlug}';
+  const request = `${repository}/pull-requests/{pullRequestId}`;
+  const paging = { start: { type: 'integer', minimum: 0 }, limit: { ...count, maximum: 1_000 } };
+  const versions = new Map<number, number>();
+  const user = (id: number): string => `user-${String(id)}`;
+  const shown = ({ id, body, author }: ForgeState['comments'][number]): unknown => ({ id, version: versions.get(id) ?? 0, text: body, author: { name: user(author), id: author }, severity: 'NORMAL', state: 'OPEN' });
+  const refused = (status: number, message: string): Answer => ({ status, body: { errors: [{ context: null, message, exceptionName: null }] } });
+  const pageOf = <T>(all: readonly T[], query: URLSearchParams): Answer => {
+    const [start, limit] = [Number(query.get('start') ?? 0), Number(query.get('limit') ?? 25)];
+    const isLastPage = start + limit >= all.length;
+    return { status: 200, body: { values: all.slice(start, start + limit), size: Math.min(limit, all.length - start), start, limit, isLastPage, nextPageStart: isLastPage ? null : start + limit } };
+  };
+  const operations: readonly Operation[] = [
+    { method: 'GET', path: '/application-properties', answer: () => ({ status: 200, body: { version: '9.4.0', displayName: 'Bitbucket' } }) },
+    {
+      method: 'POST', path: `${repository}/commits/{commitId}/builds`,
+      body: object({ key: { type: 'string', minLength: 1, maxLength: 255 }, state: oneOf('CANCELLED', 'FAILED', 'INPROGRESS', 'SUCCESSFUL', 'UNKNOWN'), url: { type: 'string', maxLength: 450 }, name: { type: 'string', maxLength: 255 }, description: { type: 'string', maxLength: 255 }, buildNumber: text, duration: { type: 'integer' }, lastUpdated: { type: 'integer' }, parent: text, ref: text }, ['key', 'state', 'url']),
+      answer: (state, { path, body }) => {
+        state.statuses = [{ commit: path['commitId']!, state: String(body['state']), context: String(body['key']), description: String(body['description']), url: String(body['url']) }, ...state.statuses.filter(({ commit, context }) => commit !== path['commitId'] || context !== body['key'])];
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'GET', path: `${repository}/commits/{commitId}/builds`, query: { key: text },
+      answer: (state, { path, query }) => {
+        const found = state.statuses.find(({ commit, context }) => commit === path['commitId'] && context === query.get('key'));
+        return found === undefined ? refused(404, 'No build status') : { status: 200, body: { key: found.context, name: found.context, state: found.state, description: found.description, url: found.url } };
+      },
+    },
+    {
+      method: 'GET', path: `${request}/activities`, query: { ...paging, fromId: text, fromType: oneOf('COMMENT', 'ACTIVITY') },
+      answer: (state, { path, query }) => {
+        const said = state.comments.filter((one) => one.request === Number(path['pullRequestId'])).map((one) => ({ id: 1_000 + one.id, action: 'COMMENTED', commentAction: 'ADDED', comment: shown(one) }));
+        return pageOf([...said.toReversed(), { id: 1, action: 'OPENED' }], query);
+      },
+    },
+    {
+      method: 'GET', path: `${request}/comments/{commentId}`,
+      answer: (state, { path }) => {
+        const found = state.comments.find(({ id }) => String(id) === path['commentId']);
+        return found === undefined ? refused(404, 'No such comment') : { status: 200, body: shown(found) };
+      },
+    },
+    {
+      method: 'POST', path: `${request}/comments`, body: object({ text, severity: oneOf('NORMAL', 'BLOCKER'), parent: object({}, []) }, ['text']),
+      answer: (state, { path, body }) => {
+        const id = state.say(Number(path['pullRequestId']), String(body['text']));
+        return { status: 201, body: shown(state.comments.find((one) => one.id === id)!) };
+      },
+    },
+    {
+      method: 'PUT', path: `${request}/comments/{commentId}`, body: object({ text, version: { type: 'integer', minimum: 0 }, severity: oneOf('NORMAL', 'BLOCKER'), state: oneOf('OPEN', 'RESOLVED') }, ['text', 'version']),
+      answer: (state, { path, body }) => {
+        const found = state.comments.find(({ id }) => String(id) === path['commentId']);
+        if (found === undefined) return refused(404, 'No such comment');
+        if (found.author !== state.me) return refused(401, 'You are not permitted to edit this comment');
+        if (body['version'] !== (versions.get(found.id) ?? 0)) return refused(409, 'The version is not the current one');
+        found.body = String(body['text']);
+        versions.set(found.id, Number(body['version']) + 1);
+        return { status: 200, body: shown(found) };
+      },
+    },
+    {
+      method: 'GET', path: `${repository}/pull-requests`, query: { state: oneOf('ALL', 'OPEN', 'DECLINED', 'MERGED'), direction: oneOf('INCOMING', 'OUTGOING'), order: oneOf('NEWEST', 'OLDEST'), at: text, ...paging },
+      answer: (state, { query }) => pageOf(state.open.map(({ number, branch, head }) => ({ id: number, state: 'OPEN', fromRef: { id: `refs/heads/${branch}`, displayId: branch, latestCommit: head } })), query),
+    },
+  ];
+  const signed = (operation: Operation): Operation => ({ ...operation, answer: (state, given) => ({ headers: { 'x-ausername': user(state.me) }, ...operation.answer(state, given) }) });
+  return { base: '/rest/api/latest', signIn: bearer(`Bearer ${token}`), operations: operations.map(signed) };
 }

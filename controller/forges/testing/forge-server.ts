@@ -28,6 +28,7 @@ export interface Given {
 export interface Answer {
   readonly status: number;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Api {
@@ -102,7 +103,7 @@ export class ForgeServer {
     if (fault?.status !== undefined) return send(response, { status: fault.status, body: { message: 'no' } }, fault.headers);
     const answer = this.#answer(method, url, request.headers, Buffer.concat(chunks).toString('utf8'));
     if (fault?.lost === true) response.destroy();
-    else send(response, answer);
+    else send(response, answer, answer.headers);
   }
 
   #answer(method: string, url: URL, headers: IncomingMessage['headers'], text: string): Answer {

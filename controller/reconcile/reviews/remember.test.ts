@@ -42,6 +42,14 @@ test('a branch that goes on alone shows after a while that its request is over; 
   assert.equal(look({ ...MAIN, 'refs/heads/topic': 4, 'refs/merge-requests/7/head': 4 }, 21).open, ['merge-requests/7']);
 });
 
+test('a ref that its host moves only when somebody looks may be behind its branch; a deleted branch still tells', () => {
+  const look = watcher();
+  look({ ...MAIN, 'refs/heads/topic': 2, 'refs/pull-requests/7/from': 2 }, 0);
+  look({ ...MAIN, 'refs/heads/topic': 3, 'refs/pull-requests/7/from': 2 }, 1);
+  assert.equal(look({ ...MAIN, 'refs/heads/topic': 3, 'refs/pull-requests/7/from': 2 }, 60).open, ['pull-requests/7']);
+  assert.equal(look({ ...MAIN, 'refs/pull-requests/7/from': 2 }, 61).open, []);
+});
+
 test('of a fork\'s request, and where several branches have its head, no branch says anything', () => {
   const look = watcher();
   look({ ...MAIN, 'refs/heads/a': 2, 'refs/heads/b': 2, 'refs/pull/7/head': 2, 'refs/pull/8/head': 5 }, 0);

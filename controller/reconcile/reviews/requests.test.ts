@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { selectRequests } from './requests.ts';
+import { movedByHost, numberedRequests, selectRequests } from './requests.ts';
 
 const test = suite('requests');
 const oid = (n: number): string => String(n).padStart(40, '0');
@@ -29,6 +29,18 @@ test('ten thousand requests are cut, and how many is told', () => {
   const { requests, cut } = selectRequests(many, SETTINGS);
   assert.equal([requests.length, requests[0]!.ref, cut], [200, 'pull/10000', 9_800]);
   assert.equal(selectRequests(many, { ...SETTINGS, limit: 0 }).requests, []);
+});
+
+test('requests of Bitbucket Data Center: their refs, and what the host says where these are behind', () => {
+  const listing = refs({ 'refs/heads/main': 1, 'refs/heads/topic': 4, 'refs/heads/new': 5, 'refs/heads/other': 6, 'refs/pull-requests/7/from': 2, 'refs/pull-requests/7/merge': 3, 'refs/pull-requests/8/from': 8, 'refs/pull-requests/8/head': 9, 'refs/pull/9/from': 9 });
+  const { requests } = numberedRequests(listing, SETTINGS);
+  assert.equal(requests.map(({ ref, number, head, merge }) => [ref, number, head, merge]), [['pull-requests/8', 8, oid(8), null], ['pull-requests/7', 7, oid(2), oid(3)]]);
+  const open = [{ number: 7, branch: 'topic', head: oid(4) }, { number: 8, branch: 'elsewhere', head: oid(7) }, { number: 9, branch: 'new', head: oid(5) }, { number: 10, branch: 'other', head: oid(99) }];
+  assert.equal(movedByHost(requests, open, listing).map(({ ref, gitRef, head, merge }) => [ref, gitRef, head, merge]), [
+    ['pull-requests/9', 'refs/heads/new', oid(5), null],
+    ['pull-requests/8', 'refs/pull-requests/8/from', oid(8), null],
+    ['pull-requests/7', 'refs/heads/topic', oid(4), null],
+  ]);
 });
 
 test.run();

@@ -34,9 +34,9 @@ export interface RequestSettings {
 }
 
 /** What to list besides branches and tags. */
-export const REQUEST_PREFIXES = ['refs/pull/', 'refs/merge-requests/'] as const;
+export const REQUEST_PREFIXES = ['refs/pull/', 'refs/merge-requests/', 'refs/pull-requests/'] as const;
 
-const NUMBERED = /^refs\/((pull|merge-requests)\/([1-9]\d{0,14}))\/head$/;
+const NUMBERED = /^refs\/((?:pull|merge-requests)\/([1-9]\d{0,14})(?=\/head$)|pull-requests\/([1-9]\d{0,14})(?=\/from$))/;
 
 /** Refs of closed requests are listed, too, so more are sifted than are looked at. */
 const SIFTED = 1_000;
@@ -53,12 +53,25 @@ export function numberedRequests(refs: ReadonlyMap<string, RemoteRef>, settings:
   const base = refs.get(`refs/heads/${settings.branch}`)?.oid;
   const found: MergeRequest[] = [];
   for (const [name, { oid }] of refs) {
-    const [, ref, , number] = NUMBERED.exec(name) ?? [];
-    if (ref !== undefined && oid !== base) found.push({ ref, gitRef: name, number: Number(number), head: oid, merge: refs.get(`refs/${ref}/merge`)?.oid ?? null });
+    const [, ref, number, other] = NUMBERED.exec(name) ?? [];
+    if (ref !== undefined && oid !== base) found.push({ ref, gitRef: name, number: Number(number ?? other), head: oid, merge: refs.get(`refs/${ref}/merge`)?.oid ?? null });
   }
   found.sort((a, b) => b.number! - a.number! || (a.ref < b.ref ? -1 : 1));
   const requests = found.slice(0, settings.limit === 0 ? 0 : Math.max(SIFTED, settings.limit));
   return { requests, cut: found.length - requests.length };
+}
+
+/**
+ * For a host (Bitbucket Data Center) that makes and moves the refs of requests only when somebody looks at them: its word on the heads
+ * counts, where a branch of the repository has them. Pure.
+ */
+export function movedByHost(numbered: readonly MergeRequest[], open: readonly { readonly number: number; readonly branch: string; readonly head: string }[], refs: ReadonlyMap<string, RemoteRef>): readonly MergeRequest[] {
+  const all = new Map(numbered.map((request) => [request.number, request]));
+  for (const { number, branch, head } of open) {
+    const gitRef = `refs/heads/${branch}`;
+    if (all.get(number)?.head !== head && refs.get(gitRef)?.oid === head) all.set(number, { ref: `pull-requests/${String(number)}`, gitRef, number, head, merge: null });
+  }
+  return [...all.values()].sort((a, b) => b.number! - a.number!);
 }
 
 /** What is looked at: these numbered ones, and plain branches. Pure. */

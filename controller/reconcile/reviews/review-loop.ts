@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { sql } from 'slonik';
 import type { DatabasePool, DatabaseTransactionConnection } from 'slonik';
 import { TagboatError, explainError } from '../../errors.ts';
+import type { OpenRequest } from '../../forges/forge.ts';
 import type { Line } from '../../git/ancestry.ts';
 import type { RemoteRef } from '../../git/refs.ts';
 import { hashOf } from '../../model/canonical.ts';
@@ -30,7 +31,7 @@ import { mergedBy } from './merged.ts';
 import { planReview } from './plan-review.ts';
 import { isOver, lastSign, remember } from './remember.ts';
 import type { MergeRequest, RequestSettings } from './requests.ts';
-import { numberedRequests, selectRequests } from './requests.ts';
+import { movedByHost, numberedRequests, selectRequests } from './requests.ts';
 import { verdictOf } from './verdict.ts';
 
 /** Repairs what a lost notification left undone, and tries unreadable requests again. */
@@ -53,6 +54,8 @@ export interface ReviewLoopOptions extends ExamineOptions {
    * Only where the host itself cannot be asked.
    */
   readonly mergesTellOpen: boolean;
+  /** The host makes and moves the refs of requests only when somebody looks at them. */
+  readonly lazyRefs: boolean;
   /** Of a pass that did something, in milliseconds. */
   onPass?(examined: number, ms: number): void;
 }
@@ -140,9 +143,11 @@ export class ReviewLoop {
     this.#dirty.clear();
     const listed = numberedRequests(refs, settings);
     const memory = await this.#remember(listed.requests, refs, token);
-    const openAtHost = await this.#openAtHost(listed.requests);
+    const openAtHost = await this.#openAtHost(listed.requests, refs);
     const now = new Date();
-    const mayBeOpen = listed.requests.filter(({ ref, number }) => openAtHost?.has(number) ?? !isOver(memory.get(ref), refs, now));
+    const numbers = openAtHost === null ? null : new Set<number | null>(openAtHost.map(({ number }) => number));
+    const known = this.#options.lazyRefs && openAtHost !== null ? movedByHost(listed.requests, openAtHost, refs) : listed.requests;
+    const mayBeOpen = known.filter(({ ref, number }) => numbers?.has(number) ?? !isOver(memory.get(ref), refs, now));
     const { requests, cut } = selectRequests(refs, settings, { requests: mayBeOpen, cut: listed.cut });
     const hasMerges = listed.requests.some(({ merge }) => merge !== null);
     const states = new Map((await loadReviewStates(pool, team)).map((row) => [row.ref, row]));
@@ -177,11 +182,13 @@ export class ReviewLoop {
     if (count > 0) this.#options.onPass?.(count, performance.now() - before);
   }
 
-  /** Numbers of the requests that the host calls open; null: it cannot be asked, or said too much to be sure. */
-  async #openAtHost(numbered: readonly MergeRequest[]): Promise<ReadonlySet<number | null> | null> {
-    if (this.#options.deliveries === undefined || numbered.length === 0) return null;
-    const open = await this.#options.deliveries.openRequests(hashOf(numbered.map(({ ref, head, merge }) => [ref, head, merge])));
-    return open === null || open.length >= MOST_OPEN ? null : new Set(open.map(({ number }) => number));
+  /** The requests that the host calls open; null: it cannot be asked, or said too much to be sure. */
+  async #openAtHost(numbered: readonly MergeRequest[], refs: ReadonlyMap<string, RemoteRef>): Promise<readonly OpenRequest[] | null> {
+    if (this.#options.deliveries === undefined || (numbered.length === 0 && !this.#options.lazyRefs)) return null;
+    // Where refs lag behind, a branch that moved is the reason to ask again.
+    const branches = this.#options.lazyRefs ? [...refs].filter(([name]) => name.startsWith('refs/heads/')).map(([name, { oid }]) => [name, oid]) : [];
+    const open = await this.#options.deliveries.openRequests(hashOf([...numbered.map(({ ref, head, merge }) => [ref, head, merge]), ...branches]));
+    return open === null || open.length >= MOST_OPEN ? null : open;
   }
 
   /** What is known of the requests beyond their refs, brought up to this listing. */

@@ -104,7 +104,8 @@ function isRef(name: string): boolean {
 
 function repositoriesOf(payload: Json): string[] {
   const found: unknown[] = [];
-  for (const one of [payload['repository'], payload['project']]) {
+  // Data Center names the repository of a request within the request.
+  for (const one of [payload['repository'], payload['project'], at(payload, 'pullRequest', 'toRef', 'repository')]) {
     if (!isObject(one)) continue;
     for (const key of ['full_name', 'path_with_namespace', 'clone_url', 'ssh_url', 'git_url', 'html_url', 'git_http_url', 'git_ssh_url', 'http_url', 'web_url', 'url', 'homepage']) found.push(one[key]);
     found.push(at(one, 'links', 'html', 'href'), ...list(at(one, 'links', 'clone')).map((link) => at(link, 'href')));

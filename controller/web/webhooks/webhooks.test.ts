@@ -33,6 +33,7 @@ test.before(async () => {
 test.before.each(async () => {
   polls = [];
   await controller.db.pool.query(sql.unsafe`delete from delivery`);
+  await controller.db.pool.query(sql.unsafe`delete from request`);
   for (const team of ['acme', 'signed']) {
     await controller.db.pool.query(sql.unsafe`update team set repository = ${'ssh://git@git.internal.test/acme/deployments.git'} where name = ${team}`);
     await saveWatched(controller.db.pool, team, [
@@ -172,12 +173,29 @@ test('only refs that somebody watches wake the team; sources, tags and requests 
     [delivery('gitlab', 'Merge Request Hook', { object_kind: 'merge_request', project: { path_with_namespace: 'acme/deployments' } }, { secret: SECRET }), 'polled'],
     [delivery('bitbucket', 'repo:refs_changed', { repository: { slug: 'deployments', project: { key: 'ACME' } }, changes: [{ ref: { id: 'refs/heads/x' } }, { ref: { id: 'refs/heads/main' } }] }, { secret: SECRET }), 'polled'],
     [delivery('bitbucket', 'repo:push', { repository: { full_name: 'acme/deployments' }, push: { changes: [{ new: null, old: { type: 'tag', name: 'shop/1.0.0' } }] } }, { secret: SECRET }), 'polled'],
+    [delivery('bitbucket', 'pr:opened', { date: '2026-05-04T10:20:30+0000', pullRequest: { id: 7, state: 'OPEN', fromRef: { latestCommit: 'a'.repeat(40) }, toRef: { repository: { slug: 'deployments', project: { key: 'ACME' } } } } }, { secret: SECRET }), 'polled'],
     [delivery('bitbucket', 'pullrequest:created', { repository: { full_name: 'acme/deployments' } }, { secret: SECRET }), 'polled'],
   ] as const) {
     const answer = await send(made);
     assert.equal([answer.status, answer.outcome], [202, outcome], made.body);
   }
-  await settled(11);
+  await settled(12);
+});
+
+test('what became of a request is kept, the later word of two, for every host that has refs of requests', async () => {
+  const head = 'a'.repeat(40);
+  const github = (state: string, updated: string, merged = false): unknown => ({ action: 'x', pull_request: { number: 3, state, merged, head: { sha: head }, updated_at: updated }, repository: { full_name: 'acme/deployments' } });
+  const dataCenter = { date: '2026-05-04T10:20:30+0000', pullRequest: { id: 5, state: 'DECLINED', fromRef: { latestCommit: head }, toRef: { repository: { slug: 'deployments', project: { key: 'ACME' } } } } };
+  for (const one of [
+    delivery('gitea', 'pull_request', github('closed', '2026-05-04T10:20:30Z'), { secret: SECRET }),
+    delivery('gitea', 'pull_request', github('open', '2026-05-04T10:20:20Z'), { secret: SECRET }),
+    delivery('gitlab', 'Merge Request Hook', { object_kind: 'merge_request', object_attributes: { iid: 4, state: 'merged', last_commit: { id: head }, updated_at: '2026-05-04 10:20:30 UTC' }, project: { path_with_namespace: 'acme/deployments' } }, { secret: SECRET }),
+    delivery('bitbucket', 'pr:declined', dataCenter, { secret: SECRET }),
+    delivery('gitea', 'pull_request', { ...(github('closed', 'never') as object), pull_request: { number: -1, state: 'closed' } }, { secret: SECRET }),
+  ]) assert.is((await send(one)).status, 202);
+  const told = await controller.db.pool.any(sql.unsafe`select ref, told, told_head as head, to_char(told_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS') as at from request where team = 'acme' order by ref`);
+  const at = '2026-05-04 10:20:30';
+  assert.equal(told.map((row) => ({ ...row })), [{ ref: 'merge-requests/4', told: 'merged', head, at }, { ref: 'pull-requests/5', told: 'closed', head, at }, { ref: 'pull/3', told: 'closed', head, at }]);
 });
 
 test('before the first reading every push to the repository is worth a look', async () => {
