@@ -2,7 +2,7 @@
 /** `tagboat import compose` as people call it, and what it wrote on a real engine. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -114,10 +114,27 @@ test('what is lost is told with place and hint, and the rest is written', async 
   assert.not.ok(existsSync(nothing.output));
 });
 
+test('further files and directories: what was named is laid over each other, an override that was not is told', async () => {
+  const { file, output } = project('layers', 'services: { a: { image: one } }', { 'compose.override.yaml': 'services: { a: { image: two } }', 'more.yaml': 'services: { b: { image: more } }' });
+  const alone = await run('import', 'compose', file, '--output', output, '--force');
+  assert.is(alone.code, 0, alone.out);
+  assert.match(alone.out, 'compose.override.yaml  OverrideAside (note)');
+  const images = (): string => readFileSync(join(output, 'products', 'layers', 'version.yaml'), 'utf8');
+  assert.match(images(), 'image: one');
+  assert.is((await run('import', 'compose', file, join(dirname(file), 'more.yaml'), '--output', output, '--force')).code, 0);
+  assert.match(images(), 'image: more');
+  const directory = await run('import', 'compose', dirname(file), '--output', output, '--force');
+  assert.is(directory.code, 0, directory.out);
+  assert.match(images(), 'image: two');
+  assert.not.match(directory.out, 'OverrideAside');
+});
+
 test('wrong use ends with 2', async () => {
   const { file, output } = project('use', 'services: { a: { image: x } }');
   assert.is((await run('import', 'compose', join(scratch, 'no-such.yaml'))).code, 2);
   assert.is((await run('import', 'compose', file, '--output', output, '--product', 'Not a name')).code, 2);
+  assert.is((await run('import', 'compose', file, project('elsewhere', 'services: { b: { image: x } }').file, '--output', output)).code, 2, 'files of two directories');
+  assert.is((await run('import', 'compose', scratch)).code, 2, 'a directory without a compose file');
   assert.is((await run('import', 'compose', file, '--output', output, '--env-file', join(scratch, 'gone.env'))).code, 2);
 });
 

@@ -1,8 +1,9 @@
 /** `tagboat import compose FILE`: manifests from a compose file, and a list of what they cannot say. Works alone. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { composeFiles } from '../compose/files.ts';
 import type { Finding } from '../compose/findings.ts';
 import { importCompose } from '../compose/import.ts';
 import { Jail } from '../compose/jail.ts';
@@ -32,7 +33,7 @@ export function registerImport(program: Command): void {
   command
     .command('compose')
     .description('make product, version and deployment manifests of a compose file')
-    .argument('<file>', 'the compose file; files outside of its directory are not read')
+    .argument('<file...>', 'the compose file, further ones that are laid over it, or a directory with one; files outside of its directory are not read')
     .option('--product <name>', 'the product (default: the name in the file, else of its directory)')
     .option('--node <name>', 'the node to deploy to (default: the only Docker node among the manifests, else docker-host)')
     .option('--prefix <prefix>', 'the prefix of the deployment (default: the product)')
@@ -42,20 +43,20 @@ export function registerImport(program: Command): void {
     .option('--force', 'write over manifests that are there')
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .addHelpText('after', '\nExit codes: 0 carried over wholly, 1 something was not (the rest is written), 2 wrong use, 3 could not read or write something.')
-    .action((file: string, options: ImportOptions) => runCommand(() => run(file, options)));
+    .action((files: string[], options: ImportOptions) => runCommand(() => run(files, options)));
 }
 
-async function run(file: string, options: ImportOptions): Promise<void> {
+async function run(named: readonly string[], options: ImportOptions): Promise<void> {
   for (const key of ['product', 'node', 'prefix'] as const) {
     const value = options[key];
     if (value !== undefined && !NAME.test(value)) throw new TagboatError('UsageError', `--${key} ${value} is no DNS label`, { hint: 'Lower-case letters, digits and hyphens.' });
   }
-  if (!existsSync(file)) throw new TagboatError('NotFound', `There is no file ${file}`);
-  const shownPrefix = dirname(file) === '.' && !file.startsWith('./') ? '' : `${dirname(file)}/`;
+  const { directory, files: inside, shownPrefix, besides } = composeFiles(named);
   const { product, images, findings } = importCompose({
-    jail: new Jail(dirname(file)),
-    file: basename(file),
+    jail: new Jail(directory),
+    files: inside,
     shownPrefix,
+    besides,
     profiles: options.profile,
     envTexts: options.envFile.length === 0 ? undefined : options.envFile.map(readEnvFile),
     product: options.product,

@@ -29,6 +29,7 @@ const CODES = {
   DirectoryOfNode: ['error', 'Put the files on the node and mount them by an absolute path, or into an image.'],
   BecameVolume: ['warning', 'Copy what you have into the volume, or mount an absolute path of the node.'],
   NetworksMerged: ['warning', 'All images of a product share one network; split the product where they must not reach each other.'],
+  OverrideAside: ['note', 'Name it after the compose file, or name the directory, if you run it along.'],
   FileCopied: ['note', 'Change it in the manifest from now on.'],
   Renamed: ['note', 'The old name still works between the containers.'],
   NoEffect: ['note', 'Nothing has to be done.'],

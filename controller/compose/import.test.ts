@@ -29,7 +29,7 @@ function read(files: Readonly<Record<string, string>> | string, options: { profi
     writeFileSync(join(directory, path), text);
     if (path.endsWith('.sh')) chmodSync(join(directory, path), 0o755);
   }
-  const result = importCompose({ jail: new Jail(directory), file: 'compose.yaml', shownPrefix: '', profiles: options.profiles ?? [], envTexts: options.env === undefined ? undefined : [options.env], product: undefined });
+  const result = importCompose({ jail: new Jail(directory), files: ['compose.yaml'], shownPrefix: '', profiles: options.profiles ?? [], envTexts: options.env === undefined ? undefined : [options.env], product: undefined });
   if (result.images.length > 0) {
     const written = manifestFiles({ product: result.product, images: result.images, node: 'harbor', newNode: true, prefix: 'p' });
     assert.equal(checkWritten(written, 'harbor', true), []);
@@ -181,7 +181,7 @@ test('circles and strangers end: extends, include, paths outside, links outside'
   mkdirSync(directory);
   symlinkSync('/etc/passwd', join(directory, 'link'));
   writeFileSync(join(directory, 'compose.yaml'), 'services: { a: { image: x, volumes: [ "./link:/a" ], env_file: link } }');
-  const linked = importCompose({ jail: new Jail(directory), file: 'compose.yaml', shownPrefix: '', profiles: [], envTexts: undefined, product: undefined });
+  const linked = importCompose({ jail: new Jail(directory), files: ['compose.yaml'], shownPrefix: '', profiles: [], envTexts: undefined, product: undefined });
   assert.equal(linked.findings.map(({ code }) => code), ['PathOutside', 'PathOutside']);
 });
 
@@ -313,7 +313,7 @@ test('networks: outside ones are joined, isolation is told, modes', () => {
   const result = read('services:\n  a: { image: x, networks: [ front, proxy ] }\n  b: { image: x, networks: { back: { ipv4_address: 10.0.0.2 } } }\n  c: { image: x, network_mode: host, ports: [ "80:80" ], container_name: c-name }\n  d: { image: x, network_mode: "service:a" }\nnetworks:\n  front:\n  back: { internal: true, driver: overlay, ipam: { config: [ { subnet: 10.0.0.0/24 } ] } }\n  proxy: { external: true, name: traefik }\n');
   assert.equal(result.by['a']?.config?.networks, ['traefik']);
   assert.equal(result.by['c']?.config, { restartPolicy: 'no', networkMode: 'host' });
-  assert.equal(result.findings.map(({ code, message }) => `${code} ${message.split(/[ :]/)[0]}`), ['NetworksMerged a', 'NotCarriedOver ipv4_address', 'NotCarriedOver network_mode', 'NotCarriedOver internal', 'NotCarriedOver driver', 'NotCarriedOver ipam']);
+  assert.equal(result.findings.map(({ code, message }) => `${code} ${message.split(/[ :]/)[0]}`), ['NetworksMerged a', 'NotCarriedOver ipv4_address', 'NoEffect ports', 'NoEffect container_name', 'NotCarriedOver network_mode', 'NotCarriedOver internal', 'NotCarriedOver driver', 'NotCarriedOver ipam']);
   assert.equal(read('services: { a: { image: x } }\nnetworks: { default: { name: shared } }').by['a']?.config?.networks, ['shared']);
 });
 

@@ -1,11 +1,10 @@
-/** A compose file with all that it includes and extends, down to the services that the chosen profiles start. */
-import { posix } from 'node:path';
+/** Compose files with all that they include and extend, down to the services that the chosen profiles start. */
 import type { Position } from '../model/problem.ts';
 import { parseEnvFile } from './env-file.ts';
 import type { Findings } from './findings.ts';
 import type { Jail } from './jail.ts';
-import { mergeService } from './merge-service.ts';
-import { readTree } from './tree.ts';
+import { mergeGround, mergeService, withoutResets } from './merge-service.ts';
+import { readTrees } from './tree.ts';
 import type { Dict, Entry, Item } from './tree.ts';
 import { itemOf, Values } from './values.ts';
 
@@ -24,8 +23,8 @@ export interface Project {
 
 export interface LoadOptions {
   readonly jail: Jail;
-  /** Of the compose file in the jail. */
-  readonly file: string;
+  /** The compose files in the jail, at least one; each is laid over those before it, and paths count from the first. */
+  readonly files: readonly string[];
   /** How paths are shown: what stands before a path of the jail. */
   readonly shownPrefix: string;
   readonly profiles: ReadonlySet<string>;
@@ -34,6 +33,9 @@ export interface LoadOptions {
 }
 
 const SECTIONS = ['networks', 'volumes', 'secrets', 'configs'] as const;
+type Section = (typeof SECTIONS)[number];
+type Sections = Readonly<Record<Section, Map<string, Entry>>>;
+const emptySections = (): Sections => ({ networks: new Map(), volumes: new Map(), secrets: new Map(), configs: new Map() });
 const FILES = 50;
 const EXTENDS = 20;
 const TOP: ReadonlySet<string> = new Set(['name', 'services', 'include', ...SECTIONS]);
@@ -50,8 +52,8 @@ class Loader {
   readonly #options: LoadOptions;
   readonly #values: Values;
   readonly #services = new Map<string, Dict>();
-  readonly #sections = { networks: new Map<string, Entry>(), volumes: new Map<string, Entry>(), secrets: new Map<string, Entry>(), configs: new Map<string, Entry>() };
-  readonly #trees = new Map<string, Dict | undefined>();
+  readonly #sections = emptySections();
+  readonly #trees = new Map<string, readonly Dict[]>();
   #files = 0;
 
   constructor(options: LoadOptions) {
@@ -60,84 +62,112 @@ class Loader {
   }
 
   load(): Project | undefined {
-    const { file, variables, shownPrefix, findings } = this.#options;
-    const here = { file: shownPrefix + file, line: 0, column: 0 };
-    const tree = this.#tree(file, variables, here);
-    if (tree === undefined) return undefined;
-    this.#take(tree, [file]);
-    if (itemOf(tree, 'services') === undefined && this.#services.size === 0) {
-      findings.add('ComposeInvalid', tree.at, 'there are no services', 'A file of the first format (services at the top) is no compose file any more; put them under `services:`.');
+    const { files, variables, shownPrefix, findings } = this.#options;
+    const [first = ''] = files;
+    const trees = files.flatMap((file) => this.#read(file, first, variables, { file: shownPrefix + file, line: 0, column: 0 }));
+    const [lowest] = trees;
+    if (lowest === undefined) return undefined;
+    this.#take(trees, files);
+    if (trees.every((tree) => itemOf(tree, 'services') === undefined) && this.#services.size === 0) {
+      findings.add('ComposeInvalid', lowest.at, 'there are no services', 'A file of the first format (services at the top) is no compose file any more; put them under `services:`.');
     }
-    const nameItem = itemOf(tree, 'name');
+    const nameItem = trees.flatMap((tree) => itemOf(tree, 'name') ?? []).at(-1);
     const name = nameItem === undefined ? undefined : (this.#values.text(nameItem) ?? undefined);
     const { active, inactive } = this.#byProfile();
     return { name, services: active, inactive, ...this.#sections };
   }
 
-  /** @param variables that count in the file. */
-  #tree(path: string, variables: ReadonlyMap<string, string>, from: Position): Dict | undefined {
-    if (this.#trees.has(path)) return this.#trees.get(path);
+  /** The documents of a file. @param base the path that relative ones count from. @param variables that count in the file. */
+  #read(path: string, base: string, variables: ReadonlyMap<string, string>, from: Position): readonly Dict[] {
+    const id = `${path}\n${base}`;
+    const known = this.#trees.get(id);
+    if (known !== undefined) return known;
     const { jail, findings, shownPrefix } = this.#options;
     const found = jail.look(path);
     this.#files += 1;
-    let tree: Dict | undefined;
+    let trees: readonly Dict[] = [];
     if (this.#files > FILES) findings.add('ComposeInvalid', from, `more than ${FILES} files are included`);
-    else if (found.kind === 'file') tree = readTree({ path, shown: shownPrefix + path, variables }, found.text, findings);
+    else if (found.kind === 'file') trees = readTrees({ path, shown: shownPrefix + path, base, variables }, found.text, findings);
     else reportFile(findings, from, path, found.kind, found.kind === 'unreadable' ? found.why : '');
-    this.#trees.set(path, tree);
-    return tree;
+    this.#trees.set(id, trees);
+    return trees;
   }
 
-  /** Takes over everything of one file. @param trail the files that led here, for circles. */
-  #take(tree: Dict, trail: readonly string[]): void {
-    this.#values.account(tree, TOP, NO_TOP);
-    for (const item of this.#listOf(itemOf(tree, 'include'))) this.#include(item, trail);
-    for (const section of SECTIONS) {
-      for (const [name, entry] of this.#dictOf(itemOf(tree, section))) this.#put(this.#sections[section], section, name, entry);
-    }
-    for (const [name, { item, key }] of this.#dictOf(itemOf(tree, 'services'))) {
-      const dict = this.#values.dict(item);
-      if (dict === undefined) {
-        this.#options.findings.add('ComposeInvalid', key, `the service ${name} is empty`);
-        continue;
+  /** Takes over everything of some files that lie over each other. @param trail the files that led here, for circles. */
+  #take(trees: readonly Dict[], trail: readonly string[]): void {
+    const { findings } = this.#options;
+    const services = new Map<string, Entry & { readonly item: Dict }>();
+    const sections = emptySections();
+    for (const tree of trees) {
+      this.#values.account(tree, TOP, NO_TOP);
+      for (const item of this.#listOf(itemOf(tree, 'include'))) this.#include(item, trail);
+      for (const section of SECTIONS) this.#layGround(sections[section], this.#dictOf(itemOf(tree, section)));
+      for (const [name, { item, key }] of this.#dictOf(itemOf(tree, 'services'))) {
+        const below = services.get(name)?.item;
+        const dict = item.tag === 'reset' ? undefined : this.#values.dict(item);
+        if (item.tag === 'reset') services.delete(name);
+        else if (dict === undefined) findings.add('ComposeInvalid', key, `the service ${name} is empty`);
+        else {
+          const whole = this.#extended(name, dict, trees.slice(0, trees.indexOf(tree) + 1), []);
+          services.set(name, { key, item: below === undefined || item.tag === 'override' ? whole : mergeService(below, whole, this.#values) });
+        }
       }
-      if (this.#services.has(name)) this.#options.findings.add('ComposeInvalid', key, `the service ${name} is there twice, here and in a file that is included`);
-      else this.#services.set(name, this.#extended(name, dict, trail.at(-1) as string, []));
+    }
+    for (const section of SECTIONS) for (const [name, entry] of sections[section]) this.#put(section, name, entry);
+    for (const [name, { key, item }] of services) {
+      const there = this.#services.get(name);
+      if (there === undefined) this.#services.set(name, withoutResets(item));
+      else if (!samePlace(there.at, item.at)) findings.add('ComposeInvalid', key, `the service ${name} is there twice, here and in a file that is included`);
     }
   }
 
-  #put(into: Map<string, Entry>, section: string, name: string, entry: Entry): void {
-    if (into.has(name)) this.#options.findings.add('ComposeInvalid', entry.key, `${name} is twice among the ${section}, here and in a file that is included`);
-    else into.set(name, entry);
+  #layGround(into: Map<string, Entry>, over: ReadonlyMap<string, Entry>): void {
+    for (const [name, entry] of over) {
+      const below = into.get(name);
+      if (entry.item.tag === 'reset') into.delete(name);
+      else into.set(name, below === undefined ? entry : { key: entry.key, item: mergeGround(below.item, entry.item) });
+    }
+  }
+
+  /** A file that two others include is there once. */
+  #put(section: Section, name: string, entry: Entry): void {
+    const there = this.#sections[section].get(name);
+    if (there === undefined) this.#sections[section].set(name, entry);
+    else if (!samePlace(there.key, entry.key)) this.#options.findings.add('ComposeInvalid', entry.key, `${name} is twice among the ${section}, here and in a file that is included`);
   }
 
   #include(item: Item, trail: readonly string[]): void {
     const { findings, jail } = this.#options;
     const long = item.kind === 'dict' ? item : undefined;
-    const from = item.source;
+    const { base: own, variables } = item.source;
     if (long !== undefined) this.#values.account(long, new Set(['path', 'env_file', 'project_directory']));
     const pathItem = long === undefined ? item : itemOf(long, 'path');
     if (pathItem === undefined) return findings.add('ComposeInvalid', item.at, 'an include needs a path');
-    const directory = long === undefined ? undefined : itemOf(long, 'project_directory');
-    const envItem = long === undefined ? undefined : itemOf(long, 'env_file');
-    const paths = this.#values.words(pathItem);
-    if (paths.length > 1) findings.add('Differs', pathItem.at, 'files that override each other in one include are read one after the other');
-    for (const { value, at } of paths) {
-      if (/^(oci:|https?:|git@|ssh:)/.test(value)) {
-        findings.add('PathOutside', at, 'an include from elsewhere is not fetched');
-        continue;
-      }
-      const path = jail.inside(from.path, value);
-      if (path !== undefined && trail.includes(path)) {
-        findings.add('Circle', at, `${value} includes itself in the end`);
-        continue;
-      }
-      const own = envItem === undefined ? [posix.join(posix.dirname(path ?? '.'), '.env')] : this.#values.words(envItem).map((word) => jail.inside(from.path, word.value));
-      if (directory !== undefined) findings.add('Differs', directory.at, 'paths in an included file count from that file');
-      const tree = path === undefined ? undefined : this.#tree(path, this.#variablesOf(own, from.variables, envItem?.at), at);
-      if (path === undefined) findings.add('PathOutside', at, `${value} leads out of the directory`);
-      if (tree !== undefined) this.#take(tree, [...trail, path as string]);
+    const paths: { path: string; at: Position }[] = [];
+    for (const { value, at } of this.#values.words(pathItem)) {
+      const path = /^(oci:|https?:|git@|ssh:)/.test(value) ? undefined : jail.inside(own, value);
+      if (path === undefined) findings.add('PathOutside', at, /^(oci:|https?:|git@|ssh:)/.test(value) ? 'an include from elsewhere is not fetched' : `${value} leads out of the directory`);
+      else if (trail.includes(path)) findings.add('Circle', at, `${value} includes itself in the end`);
+      else paths.push({ path, at });
     }
+    const [first] = paths;
+    if (first === undefined) return;
+    const base = this.#baseOf(long, own) ?? first.path;
+    const envItem = long === undefined ? undefined : itemOf(long, 'env_file');
+    const envPaths = envItem === undefined ? [jail.inside(base, '.env')] : this.#values.words(envItem).map((word) => jail.inside(own, word.value));
+    const known = this.#variablesOf(envPaths, variables, envItem?.at);
+    const trees = paths.flatMap(({ path, at }) => this.#read(path, base, known, at));
+    if (trees.length > 0) this.#take(trees, [...trail, ...paths.map(({ path }) => path)]);
+  }
+
+  /** `project_directory`: what paths in the included files count from. */
+  #baseOf(long: Dict | undefined, own: string): string | undefined {
+    const item = long === undefined ? undefined : itemOf(long, 'project_directory');
+    const written = item === undefined ? undefined : this.#values.text(item);
+    if (item === undefined || typeof written !== 'string' || written === '') return undefined;
+    const directory = this.#options.jail.inside(own, written);
+    if (directory === undefined) this.#options.findings.add('PathOutside', item.at, `${written} leads out of the directory`);
+    return directory === undefined ? undefined : `${directory}/.`;
   }
 
   /** Variables that count already are stronger than those of an included file's own `.env`. */
@@ -151,32 +181,35 @@ class Loader {
     return new Map([...all, ...known]);
   }
 
-  #extended(name: string, service: Dict, file: string, trail: readonly string[]): Dict {
+  /** @param trees of the file that the service stands in, and those below it. */
+  #extended(name: string, service: Dict, trees: readonly Dict[], trail: readonly string[]): Dict {
     const { findings, jail } = this.#options;
     const item = itemOf(service, 'extends');
     const rest: Dict = { ...service, entries: new Map([...service.entries].filter(([key]) => key !== 'extends')) };
-    if (item === undefined) return rest;
+    if (item === undefined || item.tag === 'reset') return rest;
     const long = item.kind === 'dict' ? item : undefined;
     if (long !== undefined) this.#values.account(long, new Set(['service', 'file']));
     const baseItem = long === undefined ? item : itemOf(long, 'service');
     const fileItem = long === undefined ? undefined : itemOf(long, 'file');
     const base = baseItem === undefined ? undefined : this.#values.word(baseItem);
     const named = fileItem === undefined ? undefined : this.#values.word(fileItem);
+    if (baseItem === undefined) findings.add('ComposeInvalid', item.at, 'extends needs a service');
     if (base === undefined) return rest;
-    const path = named === undefined ? file : jail.inside(item.source.path, named);
+    const file = service.source.path;
+    const path = named === undefined ? file : jail.inside(item.source.base, named);
     const id = `${path ?? ''}#${base}`;
     if (trail.length > EXTENDS || trail.includes(id) || id === `${file}#${name}`) {
       findings.add('Circle', item.at, `${name} extends itself in the end`);
       return rest;
     }
     if (path === undefined) findings.add('PathOutside', item.at, `${named ?? ''} leads out of the directory`);
-    const tree = path === undefined ? undefined : this.#tree(path, item.source.variables, item.at);
-    const found = tree === undefined ? undefined : this.#dictOf(itemOf(tree, 'services')).get(base)?.item;
+    const others = path === undefined ? [] : named === undefined ? trees : this.#read(path, path, item.source.variables, item.at);
+    const found = others.map((tree) => this.#dictOf(itemOf(tree, 'services')).get(base)?.item).findLast((one) => one?.kind === 'dict');
     if (found?.kind !== 'dict') {
-      if (tree !== undefined) findings.add('UnknownService', item.at, `there is no service ${base} to extend`);
+      if (others.length > 0) findings.add('UnknownService', item.at, `there is no service ${base} to extend`);
       return rest;
     }
-    return mergeService(this.#extended(base, found, path as string, [...trail, id]), rest, this.#values);
+    return mergeService(this.#extended(base, found, others, [...trail, id]), rest, this.#values);
   }
 
   #byProfile(): { active: Map<string, Dict>; inactive: Set<string> } {
@@ -203,6 +236,10 @@ class Loader {
   #listOf(item: Item | undefined): readonly Item[] {
     return item === undefined ? [] : (this.#values.list(item)?.items ?? []);
   }
+}
+
+function samePlace(a: Position, b: Position): boolean {
+  return a.file === b.file && a.line === b.line && a.column === b.column;
 }
 
 export function reportFile(findings: Findings, at: Position, path: string, kind: 'missing' | 'outside' | 'unreadable' | 'directory' | 'file', why: string): void {

@@ -1,4 +1,4 @@
-/** What `extends` means: the base service with the extending one laid over it. */
+/** What `extends` and further files mean: a service, network, volume … with another laid over it. */
 import type { Dict, Entry, Item, List } from './tree.ts';
 import type { Values } from './values.ts';
 
@@ -19,10 +19,27 @@ const DEEP: ReadonlySet<string> = new Set(['deploy', 'healthcheck', 'logging', '
 const BY_TARGET: ReadonlySet<string> = new Set(['volumes', 'devices']);
 
 export function mergeService(base: Dict, over: Dict, values: Values): Dict {
+  return laidOver(base, over, (key, below, above) => mergeKey(key, below, above, values));
+}
+
+/** A network, volume, secret or config of two files. */
+export function mergeGround(base: Item, over: Item): Item {
+  return over.tag === 'override' ? over : deep(base, over, new WeakMap());
+}
+
+/** What `!reset` leaves of a map that lies over nothing (any more). */
+export function withoutResets(dict: Dict): Dict {
+  const kept = [...dict.entries].filter(([, { item }]) => item.tag !== 'reset');
+  const entries = kept.map(([key, { key: at, item }]) => [key, { key: at, item: item.kind === 'dict' && DEEP.has(key) ? { ...item, entries: new Map([...item.entries].filter(([, one]) => one.item.tag !== 'reset')) } : item }] as const);
+  return { ...dict, entries: new Map(entries) };
+}
+
+function laidOver(base: Dict, over: Dict, merge: (key: string, below: Item, above: Item) => Item): Dict {
   const entries = new Map<string, Entry>(base.entries);
   for (const [key, entry] of over.entries) {
     const below = entries.get(key);
-    entries.set(key, below === undefined ? entry : { key: entry.key, item: mergeKey(key, below.item, entry.item, values) });
+    if (entry.item.tag === 'reset') entries.delete(key);
+    else entries.set(key, below === undefined || entry.item.tag === 'override' ? entry : { key: entry.key, item: merge(key, below.item, entry.item) });
   }
   return { ...over, entries };
 }
@@ -32,7 +49,9 @@ function mergeKey(key: string, below: Item, above: Item, values: Values): Item {
   const separator = Object.hasOwn(PAIRS, key) ? PAIRS[key] : undefined;
   if (separator !== undefined) return merged(byKey(below, separator, values), byKey(above, separator, values));
   if (NAMED.has(key)) return merged(byKey(below, /(?!)/, values), byKey(above, /(?!)/, values));
-  if (DEEP.has(key)) return deep(below, above);
+  // Options of one driver mean nothing to another.
+  if (key === 'logging' && driverOf(below, values) !== driverOf(above, values)) return above;
+  if (DEEP.has(key)) return deep(below, above, new WeakMap());
   if (BY_TARGET.has(key)) return byTarget(below, above, values);
   return above;
 }
@@ -64,14 +83,19 @@ function byKey(item: Item, separator: RegExp, values: Values): Dict {
 
 const NONE: ReadonlyMap<string, string> = new Map();
 
-function deep(below: Item, above: Item): Item {
-  if (below.kind !== 'dict' || above.kind !== 'dict') return above;
-  const entries = new Map<string, Entry>(below.entries);
-  for (const [key, entry] of above.entries) {
-    const under = entries.get(key);
-    entries.set(key, under === undefined ? entry : { key: entry.key, item: deep(under.item, entry.item) });
-  }
-  return { ...above, entries };
+/** @param known what was merged already: aliases name one map at many places, and what shares must not multiply. */
+function deep(below: Item, above: Item, known: WeakMap<Item, Map<Item, Item>>): Item {
+  if (below.kind !== 'dict' || above.kind !== 'dict' || below === above) return above;
+  const before = known.get(above)?.get(below);
+  if (before !== undefined) return before;
+  const result = laidOver(below, above, (_, under, over) => deep(under, over, known));
+  known.set(above, (known.get(above) ?? new Map<Item, Item>()).set(below, result));
+  return result;
+}
+
+function driverOf(item: Item, values: Values): string | undefined {
+  const driver = item.kind === 'dict' ? item.entries.get('driver')?.item : undefined;
+  return driver === undefined ? undefined : (values.text(driver) ?? undefined);
 }
 
 function byTarget(below: Item, above: Item, values: Values): Item {

@@ -7,6 +7,7 @@ import { lost } from './draft.ts';
 import { reportFile } from './load.ts';
 import type { Dict, Item } from './tree.ts';
 import { label, size } from './units.ts';
+import { boundDevice } from './volume-driver.ts';
 import { itemOf } from './values.ts';
 import type { Placed } from './values.ts';
 
@@ -31,7 +32,8 @@ export function takeVolumes(draft: Draft, item: Item): void {
 }
 
 function shortVolume(draft: Draft, word: Placed<string>): void {
-  if (/^[A-Za-z]:[\\/]/.test(word.value)) return lost(draft, word.at, 'volumes: a path of Windows leads nowhere on a Linux node');
+  // One letter is a drive, unless a volume is called so.
+  if (/^[A-Za-z]:[\\/]/.test(word.value) && !draft.whole.project.volumes.has(word.value.slice(0, 1))) return lost(draft, word.at, 'volumes: a path of Windows leads nowhere on a Linux node');
   const parts = word.value.split(':');
   if (parts.length > 3) return draft.whole.findings.add('ComposeInvalid', word.at, 'this is no volume: source:target:options');
   const [first = '', second, options = ''] = parts;
@@ -97,6 +99,8 @@ function place(draft: Draft, source: Placed<string>, target: string, readOnly: b
   if (named || !/^[./~]/.test(value)) {
     if (value === '') return findings.add('ComposeInvalid', at, 'the volume has no name');
     if (!project.volumes.has(value)) findings.add('ComposeInvalid', at, `the volume ${value.slice(0, 60)} is not declared under \`volumes\``);
+    const device = boundDevice(draft.whole.values, project.volumes.get(value)?.item);
+    if (device !== undefined) return place(draft, { ...source, value: device }, target, readOnly);
     const name = volumes.of(value);
     return addVolume(draft, at, { name, path: clean(target), ...more });
   }
@@ -114,7 +118,7 @@ function ofHome(draft: Draft, at: Position, value: string, target: string, readO
 function relative(draft: Draft, source: Placed<string>, target: string, readOnly: boolean): void {
   const { jail, findings } = draft.whole;
   const { value, at } = source;
-  const path = jail.inside(source.source.path, value);
+  const path = jail.inside(source.source.base, value);
   const found = jail.look(path);
   if (found.kind === 'missing') {
     if (!readOnly && !looksLikeFile(value)) return becomesVolume(draft, at, value, target);
@@ -254,7 +258,7 @@ function configText(draft: Draft, item: Item, at: Position): string | undefined 
   const file = get('file');
   const path = file === undefined ? undefined : values.word(file);
   if (file !== undefined && path !== undefined) {
-    const found = jail.look(jail.inside(file.source.path, path));
+    const found = jail.look(jail.inside(file.source.base, path));
     if (found.kind === 'file') return found.text;
     reportFile(findings, file.at, path, found.kind, found.kind === 'unreadable' ? found.why : '');
     return undefined;
@@ -273,11 +277,11 @@ function configText(draft: Draft, item: Item, at: Position): string | undefined 
 /** What is secret never gets into a manifest, not even from a file that lies beside it. */
 export function takeSecrets(draft: Draft, item: Item): void {
   const { project, findings } = draft.whole;
-  for (const { source, target, at } of grants(draft, item)) {
+  for (const { source, target, mode, at } of grants(draft, item)) {
     if (!project.secrets.has(source)) findings.add('ComposeInvalid', at, `the secret ${source.slice(0, 60)} is not declared under \`secrets\``);
     const path = target === undefined ? `/run/secrets/${source}` : target.startsWith('/') ? target : `/run/secrets/${target}`;
     const key = source.toUpperCase().replace(/[^A-Z0-9_]+/g, '_');
-    findings.add('SecretToSeal', at, `the secret ${source} of ${draft.service} was not copied`, `Seal it with \`tagboat seal --name ${key} --node NODE\`, paste what it prints into \`secrets\` of the image ${draft.name}, and add \`file: ${path}\`.`);
+    findings.add('SecretToSeal', at, `the secret ${source} of ${draft.service} was not copied`, `Seal it with \`tagboat seal --name ${key} --node NODE\`, paste what it prints into \`secrets\` of the image ${draft.name}, and add \`file: ${path}\`${mode === undefined ? '' : ` and \`mode: "${mode.slice(0, 10)}"\``}.`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** `ports` and `expose`, short and long. */
 import type { Port, PortRange } from '../../schemas/gen/types.ts';
+import { portConflicts, portUses } from '../model/port-uses.ts';
 import type { Position } from '../model/problem.ts';
 import type { Draft } from './draft.ts';
 import { lost } from './draft.ts';
@@ -119,6 +120,23 @@ function push(draft: Draft, port: Port): void {
   const ports = draft.config.ports ?? [];
   const same = ports.some((one) => JSON.stringify(one) === JSON.stringify(port));
   if (!same && ports.length < MOST) draft.config.ports = [...ports, port];
+}
+
+/** Compose itself fails to start what wants a port that another has; the later one goes without. */
+export function settlePorts(drafts: readonly Draft[]): void {
+  const uses = drafts.flatMap((draft, order) => (draft.config.networkMode === undefined ? portUses(draft, draft.config, order) : []));
+  const gone = new Map<Draft, Set<string>>();
+  for (const [first, { owner, pointer, from }] of portConflicts(uses)) {
+    owner.whole.findings.add('ComposeInvalid', owner.dict.entries.get('ports')?.key ?? owner.at, `port ${Math.max(from, first.from)} of the node is published by ${first.owner.service} already`);
+    gone.set(owner, (gone.get(owner) ?? new Set()).add(pointer));
+  }
+  for (const [{ config }, pointers] of gone) {
+    const ports = config.ports?.map(({ external, address, ...port }, index) => (external === undefined || pointers.has(`/ports/${index}/external`) ? port : { ...port, external, ...(address !== undefined && { address }) }));
+    const ranges = config.portRanges?.filter((_, index) => !pointers.has(`/portRanges/${index}/external`));
+    if (ports !== undefined) config.ports = ports;
+    if (ranges !== undefined) config.portRanges = ranges;
+    if (ranges?.length === 0) delete config.portRanges;
+  }
 }
 
 function numbers({ from, to }: Span): number[] {

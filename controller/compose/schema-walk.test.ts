@@ -32,7 +32,7 @@ const NEWER = {
 
 function outcome(service: string, rest = ''): { config: string; findings: readonly string[] } {
   writeFileSync(join(directory, 'compose.yaml'), `services:\n  other: { image: busybox, volumes: [ "kept:/kept" ] }\n  one:\n    image: nginx\n${service}\nvolumes: { kept: , v: }\n${rest}\n`);
-  const { images, findings } = importCompose({ jail: new Jail(directory), file: 'compose.yaml', shownPrefix: '', profiles: [], envTexts: undefined, product: 'p' });
+  const { images, findings } = importCompose({ jail: new Jail(directory), files: ['compose.yaml'], shownPrefix: '', profiles: [], envTexts: undefined, product: 'p' });
   return { config: JSON.stringify(images.find(({ name }) => name === 'one')), findings: findings.map(({ code, message }) => `${code} ${message}`) };
 }
 
@@ -88,7 +88,7 @@ for (const [definition, around] of PLACES) {
     test(`${definition}.${key} is known`, () => {
       const [service, rest] = around(`${key}: { x: y }`);
       writeFileSync(join(directory, 'compose.yaml'), `services:\n  one:\n    image: nginx\n${service}\n${rest}\n`);
-      const { findings } = importCompose({ jail: new Jail(directory), file: 'compose.yaml', shownPrefix: '', profiles: [], envTexts: undefined, product: 'p' });
+      const { findings } = importCompose({ jail: new Jail(directory), files: ['compose.yaml'], shownPrefix: '', profiles: [], envTexts: undefined, product: 'p' });
       assert.not.ok(findings.some(({ code, message }) => code === 'UnknownKey' && message.startsWith(`${key} `)), findings.map(({ message }) => message).join('; '));
       if (definition !== 'secret' && definition !== 'config' && !['name', 'external', 'disable'].includes(key)) assert.ok(findings.length > 0, 'a nonsense value is told or the key is');
     });

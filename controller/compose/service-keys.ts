@@ -215,6 +215,7 @@ function takeUlimits(draft: Draft, item: Item): void {
     };
     const [soft, hard] = [get('soft'), get('hard')];
     if (soft === undefined || hard === undefined) findings.add('ComposeInvalid', key, 'a limit is a number, or has soft and hard');
+    else if (hard !== -1 && (soft === -1 || soft > hard)) findings.add('ComposeInvalid', key, `the soft limit ${name} is above the hard one`);
     else draft.docker.ulimits = { ...draft.docker.ulimits, [name]: { soft, hard } };
   }
 }

@@ -1,5 +1,5 @@
 /** One service → one image of a version. */
-import type { ContainerConfig, VersionImage } from '../../schemas/gen/types.ts';
+import type { VersionImage } from '../../schemas/gen/types.ts';
 import { validateContainerConfig } from '../../schemas/gen/validators.ts';
 import { parseImageRef } from '../model/image-ref.ts';
 import { pointerSteps } from '../model/manifest.ts';
@@ -27,7 +27,9 @@ export function imageOf(service: string, dict: Dict, whole: Pick<Whole, 'values'
   const built = build !== undefined && !isNothing(build);
   if (written === undefined || written === '') {
     if (!built) {
-      if (itemOf(dict, 'provider') === undefined) findings.add('ComposeInvalid', dict.at, `the service ${service} has neither image nor build`);
+      const provider = dict.entries.get('provider');
+      if (provider === undefined) findings.add('ComposeInvalid', item?.at ?? dict.at, `the service ${service} ${item === undefined ? 'has neither image nor build' : 'names an image that is empty'}, and was left out`);
+      else findings.add('NotCarriedOver', provider.key, `provider: ${service} is no container but a service of another provider, and was left out`, 'Set it up on its own, and give the images its address by `environment`.');
       return undefined;
     }
     // What compose itself calls the image that it builds.
@@ -87,7 +89,7 @@ export function finish(draft: Draft): VersionImage {
   }
   draft.aliases.delete(draft.name);
   if (draft.aliases.size > 0 && !ownNetwork) docker.aliases = [...draft.aliases];
-  if (ownNetwork) withoutNetwork(config);
+  if (ownNetwork) withoutNetwork(draft);
   settleFiles(draft);
   if (docker.maxRestarts !== undefined && config.restartPolicy !== 'on-failure') delete docker.maxRestarts;
   if (Object.keys(docker).length > 0) config.docker = docker;
@@ -95,8 +97,13 @@ export function finish(draft: Draft): VersionImage {
   return { name: draft.name, image: draft.image, ...(draft.dependsOn.size > 0 && { dependsOn: [...draft.dependsOn] }), ...(Object.keys(config).length > 0 && { config }) };
 }
 
-/** Ports of a container with the node's network are the node's already, as compose says, too. */
-function withoutNetwork(config: ContainerConfig): void {
+/** Ports of a container with the node's network are the node's already, as compose says, too; without any network there is none to open. */
+function withoutNetwork({ config, dict, whole }: Draft): void {
+  const why = config.networkMode === 'host' ? 'the container has the ports and the names of the node itself' : 'the container has no network';
+  for (const key of ['ports', 'expose', 'networks', 'container_name']) {
+    const at = dict.entries.get(key)?.key;
+    if (at !== undefined) whole.findings.add('NoEffect', at, `${key}: ${why}`);
+  }
   delete config.networks;
   delete config.portRanges;
   delete config.ports;

@@ -66,7 +66,7 @@ function addLabels(draft: Draft, labels: ReadonlyMap<string, string>): void {
 
 function read(draft: Draft, word: Placed<string>, required: boolean): string | undefined {
   const { jail, findings } = draft.whole;
-  const found = jail.look(jail.inside(word.source.path, word.value));
+  const found = jail.look(jail.inside(word.source.base, word.value));
   if (found.kind === 'file') return found.text;
   if (required || found.kind !== 'missing') reportFile(findings, word.at, word.value, found.kind, found.kind === 'unreadable' ? found.why : '');
   return undefined;

@@ -16,12 +16,16 @@ export interface SourceFile {
   readonly path: string;
   /** As it is shown to people. */
   readonly shown: string;
+  /** The path in whose directory relative paths of the file begin: its own, or that of the file which it is laid over. */
+  readonly base: string;
   readonly variables: ReadonlyMap<string, string>;
 }
 
 interface Placed {
   readonly at: Position;
   readonly source: SourceFile;
+  /** `!reset` takes away what lies below when files are laid over each other, `!override` takes its place. */
+  readonly tag?: 'reset' | 'override';
 }
 
 export interface Scalar extends Placed {
@@ -51,27 +55,29 @@ export type Item = Scalar | List | Dict;
 
 /** Entries that merge keys may add in one file. */
 const MERGED_ENTRIES = 100_000;
-const TAGS: ReadonlySet<string> = new Set(['!reset', '!override']);
+/** Those of compose, and those that say of a plain value what it is anyhow. */
+const TAGS: ReadonlySet<string> = new Set(['!reset', '!override', ...['str', 'int', 'float', 'bool', 'null', 'map', 'seq', 'merge'].map((name) => `!!${name}`)]);
 
-/** The one document of a compose file; undefined where there is none that can be used (findings say why). */
-export function readTree(source: SourceFile, text: string, findings: Findings): Dict | undefined {
+/** The documents of a compose file, each laid over those before it; none where the file cannot be used (findings say why). */
+export function readTrees(source: SourceFile, text: string, findings: Findings): readonly Dict[] {
   const { documents, lines, fault } = composeYaml(text, { anchors: true, tags: TAGS });
   const place = (offset: number): Position => offsetPlace(source.shown, lines, offset);
   if (fault !== null) {
     findings.add('YamlSyntax', place(fault.offset), fault.message);
-    return undefined;
+    return [];
   }
-  const [document, second] = documents;
-  if (second !== undefined) findings.add('ComposeInvalid', place(second.range[0]), 'the file holds more than one document; only the first is read');
-  const errors = document?.errors ?? [];
+  const errors = documents.flatMap((document) => document.errors);
   // The library's text would quote the file after a colon or a line end.
   for (const error of errors.slice(0, 20)) findings.add('YamlSyntax', place(error.pos[0]), (error.message.split('\n')[0] ?? '').slice(0, 200));
-  if (document === undefined) findings.add('ComposeInvalid', { file: source.shown, line: 1, column: 1 }, 'the file is empty');
-  if (document === undefined || errors.length > 0) return undefined;
-  const item = new TreeReader(source, findings, place).read(document.contents, 0);
-  if (item.kind === 'dict') return item;
-  findings.add('ComposeInvalid', item.at, 'a compose file is a map with `services`');
-  return undefined;
+  if (errors.length > 0) return [];
+  const filled = documents.filter(({ contents }) => contents !== null && (!isScalar(contents) || contents.value !== null));
+  if (filled.length === 0) findings.add('ComposeInvalid', { file: source.shown, line: 1, column: 1 }, 'the file is empty');
+  return filled.flatMap((document) => {
+    const item = new TreeReader(source, findings, place).read(document.contents, 0);
+    if (item.kind === 'dict') return [item];
+    findings.add('ComposeInvalid', item.at, 'a compose file is a map with `services`');
+    return [];
+  });
 }
 
 class TreeReader {
@@ -101,7 +107,7 @@ class TreeReader {
       this.#findings.add('YamlSyntax', at, `values are nested deeper than ${MANIFEST_LIMITS.depth} levels`);
       return nothing;
     }
-    const item = node.tag === '!reset' ? nothing : this.#collection(node, placed, depth);
+    const item: Item = node.tag === '!reset' ? { ...nothing, tag: 'reset' } : node.tag === '!override' ? { ...this.#collection(node, placed, depth), tag: 'override' } : this.#collection(node, placed, depth);
     const { anchor } = node as { anchor?: string };
     if (anchor !== undefined) this.#anchors.set(anchor, item);
     return item;
@@ -130,6 +136,7 @@ class TreeReader {
       const at = this.#place(keyNode.range?.[0] ?? 0);
       const item = this.read(pair.value as Node | null, depth + 1);
       if (key === '<<' && keyNode.type === 'PLAIN') below.push(...this.#mergeable(item));
+      else if (key === '__proto__') this.#findings.add('YamlSyntax', at, 'the key __proto__ is not accepted');
       else if (own.has(key)) this.#findings.add('YamlSyntax', at, `the key ${key.slice(0, 100)} is there twice`);
       // A key without a value is the place that people look for.
       else own.set(key, { key: at, item: isEmpty(item) ? { ...item, at } : item });

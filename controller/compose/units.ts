@@ -26,12 +26,12 @@ export function shellWords(text: string): string[] | undefined {
   return word === undefined ? words : [...words, word];
 }
 
-const MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1, us: 0.001, µs: 0.001, ns: 0.000001 };
+const MS: Readonly<Record<string, number>> = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1, us: 0.001, µs: 0.001, ns: 0.000001 };
 
 /** `1m30s` → `90s`; a bare number is seconds. Undefined where it is no time. Never shorter than it was, never `0` for something. */
 export function duration(text: string): string | undefined {
   const bare = /^\d{1,9}$/.test(text) ? `${text}s` : text;
-  const parts = [...bare.matchAll(/(\d{1,12}(?:\.\d{1,9})?)(h|ms|us|µs|ns|m|s)/g)];
+  const parts = [...bare.matchAll(/(\d{1,12}(?:\.\d{1,9})?)(w|d|h|ms|us|µs|ns|m|s)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== bare) return undefined;
   const ms = Math.ceil(parts.reduce((sum, part) => sum + Number(part[1]) * (MS[part[2] as string] as number), 0));
   if (ms > 999_999_999_000) return undefined;

@@ -69,7 +69,7 @@ export class Values {
   number(item: Item): number | undefined {
     const text = this.word(item);
     if (text === undefined) return undefined;
-    if (/^\d{1,12}(\.\d{1,9})?$/.test(text.trim())) return Number(text);
+    if (/^(\d{1,12}(\.\d{0,9})?|\.\d{1,9})$/.test(text.trim())) return Number(text);
     this.findings.add('ComposeInvalid', item.at, 'a number is wanted here');
     return undefined;
   }
@@ -86,7 +86,9 @@ export class Values {
     }
     for (const { value, at, source } of this.words(item)) {
       const cut = separator.exec(value);
-      found.set(cut === null ? value : value.slice(0, cut.index), { value: cut === null ? null : value.slice(cut.index + cut[0].length), at, source });
+      const key = cut === null ? value : value.slice(0, cut.index);
+      if (key === '__proto__') this.findings.add('ComposeInvalid', at, 'the name __proto__ is not accepted');
+      else found.set(key, { value: cut === null ? null : value.slice(cut.index + cut[0].length), at, source });
     }
     return found;
   }

@@ -104,6 +104,9 @@ test('ports of the node: twice in a target, spans included, udp apart from tcp',
   const problems = checkReferences(setOf(...BASE, two, deployment('branch: main')));
   assert.equal(problems.map(({ code, message }) => `${code}: ${message}`), ['PortConflict: images a and b both publish port 8080/tcp of the node']);
   assert.equal(check([...BASE, version('  - { name: a, image: x, config: { portRanges: [ { internal: { from: 1, to: 2 }, external: { from: 5, to: 9 } } ] } }'), deployment('branch: main')]), ['SchemaViolation ']);
+  const at = (...addresses: string[]): string => addresses.map((address, index) => `    - { name: i${index}, image: x, config: { ports: [ { internal: 1, external: 80${address === '' ? '' : `, address: "${address}"`} } ] } }`).join('\n');
+  assert.equal(check([...BASE, version(at('127.0.0.1', '::1', '127.0.0.2')), deployment('branch: main')]), []);
+  for (const pair of [['127.0.0.1', ''], ['::1', '::'], ['0.0.0.0', '127.0.0.1'], ['127.0.0.1', '127.0.0.1'], ['0.0.0.0', '']]) assert.equal(check([...BASE, version(at(...pair)), deployment('branch: main')]).length, 1, pair.join(' and '));
 });
 
 test('a published port and start-first exclude each other; auto does not mind', () => {

@@ -5,6 +5,7 @@
 import type { NodeSpec } from '../../schemas/gen/types.ts';
 import type { Origin } from './config-merge.ts';
 import { parseImageRef } from './image-ref.ts';
+import { portConflicts, portUses } from './port-uses.ts';
 import type { Manifest } from './manifest.ts';
 import { objectName, pointerStep } from './manifest.ts';
 import type { Position, Problem, ProblemCode } from './problem.ts';
@@ -52,12 +53,12 @@ export function checkTarget({ deployment, nodeType, recipients, resolved }: Chec
     checkParts(image, (code, pointer, message) => add(code, image, pointer, message));
     checkSecrets(image.name, config, node, (code, pointer, message) => add(code, image, pointer, message));
   }
-  for (const [first, second] of portConflicts(resolved.images)) {
+  for (const [first, second] of portConflicts(resolved.images.flatMap((image, order) => portUses(image, image.config, order)))) {
     // On a cluster each image has a Service, and so ports, of its own.
-    if (nodeType === 'kubernetes' && first.image !== second.image) continue;
+    if (nodeType === 'kubernetes' && first.owner !== second.owner) continue;
     const port = `${Math.max(first.from, second.from)}/${second.protocol}`;
-    const who = first.image === second.image ? `image ${first.image.name} publishes port ${port} of the node twice` : `images ${first.image.name} and ${second.image.name} both publish port ${port} of the node`;
-    add('PortConflict', second.image, second.pointer, who);
+    const who = first.owner === second.owner ? `image ${first.owner.name} publishes port ${port} of the node twice` : `images ${first.owner.name} and ${second.owner.name} both publish port ${port} of the node`;
+    add('PortConflict', second.owner, second.pointer, who);
   }
   return problems;
 }
@@ -114,38 +115,6 @@ function checkDocker({ name, config }: ResolvedImage, add: (code: ProblemCode, p
   for (const [limit, { soft, hard }] of Object.entries(docker?.ulimits ?? {})) {
     if (hard !== -1 && (soft === -1 || soft > hard)) add('SchemaViolation', `/docker/ulimits${pointerStep(limit)}`, `the soft limit ${limit} of image ${name} is above the hard one`);
   }
-}
-
-interface PortUse {
-  readonly from: number;
-  readonly to: number;
-  readonly protocol: 'tcp' | 'udp';
-  readonly image: ResolvedImage;
-  /** Of the image, for who comes second. */
-  readonly order: number;
-  readonly pointer: string;
-}
-
-/** Ports of the node that images publish, spans as spans: a span of 60,000 ports costs no more than one port. */
-function portUses(images: readonly ResolvedImage[]): PortUse[] {
-  return images.flatMap((image, order) => [
-    ...(image.config.ports ?? []).flatMap(({ external, protocol = 'tcp' }, index) =>
-      external === undefined ? [] : [{ from: external, to: external, protocol, image, order, pointer: `/ports/${index}/external` }],
-    ),
-    ...(image.config.portRanges ?? []).map(({ external, protocol = 'tcp' }, index) => ({ ...external, protocol, image, order, pointer: `/portRanges/${index}/external` })),
-  ]);
-}
-
-/** Pairs that overlap, the one that comes second in the version's order last. */
-function portConflicts(images: readonly ResolvedImage[]): readonly (readonly [PortUse, PortUse])[] {
-  const uses = portUses(images).sort((a, b) => (a.protocol === b.protocol ? a.from - b.from || a.order - b.order : a.protocol < b.protocol ? -1 : 1));
-  const found: (readonly [PortUse, PortUse])[] = [];
-  let reach: PortUse | undefined;
-  for (const use of uses) {
-    if (reach !== undefined && reach.protocol === use.protocol && use.from <= reach.to) found.push(reach.order <= use.order ? [reach, use] : [use, reach]);
-    if (reach === undefined || reach.protocol !== use.protocol || use.to > reach.to) reach = use;
-  }
-  return found;
 }
 
 function publishes(image: ResolvedImage): boolean {
