@@ -7,6 +7,7 @@ import { resolveImages, resolveVersionImages } from '../model/resolve-images.ts'
 import { targetClaims } from '../model/target-claims.ts';
 import { checkReferences, named } from './check-references.ts';
 import { checkRoutes } from './check-routes.ts';
+import { teamManifest } from './check-team.ts';
 import { parseManifestFile } from './parse-file.ts';
 import { buildManifestSet } from './read-set.ts';
 
@@ -39,6 +40,21 @@ test('unknown names, each at its value', () => {
   assert.equal(found.sort(), ['UnknownReference base', 'UnknownReference ghost', 'UnknownReference harbour', 'UnknownReference logs', 'UnknownReference nowhere', 'UnknownReference shopp', 'UnknownReference wbe:']);
   const hints = checkReferences(setOf(...BASE, WEB, deployment('branch: main', 'live', 'harbr'))).map(({ hint }) => hint);
   assert.equal(hints, ['Did you mean harbor?']);
+});
+
+test('what is missing because its own manifest has a fault leads to that manifest', () => {
+  const set = buildManifestSet([{ path: 'a.yaml', parsed: parseManifestFile('a.yaml', new TextEncoder().encode([doc('Node', 'harbor', 'type: vm'), BASE[2], doc('Version', 'shop', 'images: []'), deployment('branch: main')].join(''))) }]);
+  assert.equal(checkReferences(set).map(({ message, hint }) => `${message}: ${hint}`), ['product shop has no Version manifest here: Its manifest is there but has a problem: a.yaml:17.', 'there is no Node harbor: Its manifest is there but has a problem: a.yaml:5.']);
+});
+
+test('one repository, one Team manifest, named like the team', () => {
+  const team = (name: string): string => doc('Team', name, `members: [ { name: A, email: ${name}@example.test } ]`);
+  assert.equal(check([team('acme')]), []);
+  assert.equal(check([team('acme')], { team: 'acme' }), []);
+  assert.equal(check([team('acme')], { team: 'harbour' }), ['TeamMismatch acme (warning)']);
+  assert.equal(check([team('rivals'), team('acme')], { team: 'acme' }), ['TeamMismatch rivals']);
+  assert.equal(check([team('acme'), team('rivals')]), ['TeamMismatch rivals']);
+  assert.is(teamManifest(setOf(team('rivals'), team('acme')), 'acme')?.name, 'acme', 'only its members are let in');
 });
 
 test('Docker Hub needs no manifest', () => {

@@ -11,11 +11,14 @@ import { checkRegistries } from '../model/registry.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { checkProducts, checkShortForms, checkVersion } from './check-version.ts';
 import { checkSealed } from './check-sealed.ts';
+import { checkTeam } from './check-team.ts';
 import { checkTarget } from '../model/check-target.ts';
-import { missing } from './missing-reference.ts';
+import { brokenHints, missing } from './missing-reference.ts';
 import { targetClaims } from '../model/target-claims.ts';
 
 export interface CheckOptions {
+  /** The team's name as the controller knows it. */
+  readonly team?: string;
   /** The team's branch, where it is known; without it `branch` is checked against `rolling.branches` only. */
   readonly branch?: string;
   /** Owners from the database (R10). */
@@ -31,7 +34,7 @@ export interface CheckOptions {
  * checked with the version at hand: an error where the deployment follows a branch, a warning where it names a tag.
  */
 export function checkReferences(set: ManifestSet, options: CheckOptions = {}): Problem[] {
-  const problems: Problem[] = [...checkProducts(set), ...checkSealed(set)];
+  const problems: Problem[] = [...checkTeam(set, options.team), ...checkProducts(set), ...checkSealed(set)];
   for (const version of set.byKind.Version.values()) problems.push(...checkVersion(version, set));
   for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortForms(bundle));
   for (const deployment of set.byKind.Deployment.values()) {
@@ -50,7 +53,8 @@ export function checkReferences(set: ManifestSet, options: CheckOptions = {}): P
     const first = set.byKind.Deployment.get(cycle[0] as string) as Manifest<'Deployment'>;
     problems.push(problem('DependencyCycle', first.position('/spec/dependsOn'), `deployments wait for each other: ${cycle.join(' → ')}`, { object: objectName(first) }));
   }
-  return dedupe(problems.sort(compareProblems));
+  const hints = brokenHints(set);
+  return dedupe(problems.map((item) => (hints.has(item.message) ? { ...item, hint: hints.get(item.message) as string } : item)).sort(compareProblems));
 }
 
 /** Problems of one Deployment manifest by itself and with what it names. */

@@ -121,6 +121,16 @@ test('YAML of others is nobody\'s problem, whatever is wrong with it', () => {
   assert.equal(parseManifestFile('a.yaml', Uint8Array.of(0x61, 0xff, 0x0a)).problems, []);
 });
 
+test('what is ours is found however it is written: indented, as JSON, with apiVersion forgotten or misspelt', () => {
+  const names = (text: string): string[] => parse(text).manifests.map(({ name }) => name);
+  const node = { apiVersion: 'tagboat/v1', kind: 'Node', metadata: { name: 'a' }, spec: { type: 'docker' } };
+  assert.equal(names(JSON.stringify(node, null, 2)), ['a']);
+  assert.equal(names(`# a node\n\n  ${HEAD}  kind: Node\n  metadata: { name: a }\n  spec: { type: docker }\n`), ['a']);
+  const rest = 'kind: Node # of ours\nmetadata: { name: a }\nspec: { type: docker }\n';
+  for (const text of [rest, `apiVersion: tagboat\n${rest}`, `apiVersion: Tagboat/v1\n${rest}`, `apiVersion: tagboat.dev/v1\n${rest}`]) assert.equal(codes(text), ['SchemaViolation'], text);
+  for (const text of ['kind: Node\n', 'kind: Widget\nspec: {}\n', `apiVersion: v1\n${rest}`]) assert.equal(parse(text), { manifests: [], problems: [] }, text);
+});
+
 test('another version of the format is a problem', () => {
   assert.equal(codes('apiVersion: tagboat/v2\nkind: Node\nmetadata: { name: a }\nspec: { type: docker }'), ['SchemaViolation']);
 });
@@ -159,6 +169,7 @@ test('duplicate keys, at the second', () => {
   const { problems, manifests } = parse(`${HEAD}kind: Node\nmetadata: { name: a }\nspec:\n  type: docker\n  type: kubernetes\n`);
   assert.equal(problems.map(({ code, line, column, object }) => [code, line, column, object]), [['YamlDuplicateKey', 6, 3, 'Node/a']]);
   assert.is(manifests.length, 0);
+  assert.equal(codes(`${HEAD}kind: Node\nmetadata: { name: a }\nspec: { type: vm, labels: { a: b, a: c } }\n`), ['YamlDuplicateKey', 'SchemaViolation'], 'the rest is looked at, too');
 });
 
 test('a key that reaches for the prototype', () => {

@@ -24,7 +24,13 @@ import { toValue } from './yaml-value.ts';
 const API_VERSION = 'tagboat/v1';
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
 /** A document that claims to be ours. Other YAML (compose files, CI configuration) is nobody's problem and is not even parsed. */
-const CLAIM = /(?:^(?:---[ \t]+)?|[{,][ \t]*)["']?apiVersion["']?[ \t]*:[ \t]*["']?tagboat\//m;
+const CLAIM = /(?:^(?:---[ \t]+)?|[{,]\s*)["']?apiVersion["']?[ \t]*:\s*["']?tagboat/im;
+/** The same in a file that is indented as a whole. Text inside of other tools' files is indented, too, so the file's first line decides. */
+const INDENTED_CLAIM = /^[ ]+["']?apiVersion["']?[ \t]*:\s*["']?tagboat/im;
+/** One of our kinds without any `apiVersion`: forgotten, and to pass over it would look like a removal (R20). */
+const KIND_CLAIM = new RegExp(`^["']?kind["']?[ \\t]*:[ \\t]*["']?(?:${KINDS.join('|')})["']?[ \\t\\r]*(?:#.*)?$`, 'm');
+const SOME_API_VERSION = /^["']?apiVersion["']?[ \t]*:/m;
+const SPEC_LINE = /^["']?spec["']?[ \t]*:/m;
 const NOTHING: ParsedFile = Object.freeze({ manifests: [], problems: [] });
 
 const VALIDATORS = {
@@ -99,28 +105,29 @@ function readDocument(file: string, text: string, index: number, document: Docum
   const apiVersion = value['apiVersion'];
   const kind = value['kind'];
   const known = KINDS.find((name) => name === kind);
-  // A document of ours without its apiVersion beside one with it was forgotten, not meant for somebody else.
-  const ours = typeof apiVersion === 'string' ? apiVersion.startsWith('tagboat/') : apiVersion === undefined && known !== undefined;
+  // One of our kinds without apiVersion was forgotten, not meant for somebody else.
+  const ours = typeof apiVersion === 'string' ? apiVersion.toLowerCase().startsWith('tagboat') : apiVersion === undefined && known !== undefined;
   if (!ours) return { manifest: null, problems: [] };
 
   const name = nameOf(value);
   const object = known === undefined || name === null ? undefined : `${known}/${name}`;
   const options = object === undefined ? {} : { object };
-  if (valueFaults.length > 0) {
-    return { manifest: null, problems: valueFaults.slice(0, 20).map((fault) => problem(fault.code, at(fault.offset), fault.message, options)) };
-  }
+  const faulty = valueFaults.slice(0, 20).map((fault) => problem(fault.code, at(fault.offset), fault.message, options));
+  // Where a key is only there twice, the rest of the document is worth looking at: all problems at once.
+  if (valueFaults.some(({ code }) => code !== 'YamlDuplicateKey')) return { manifest: null, problems: faulty };
   if (typeof apiVersion === 'string' && apiVersion !== API_VERSION) {
-    return { manifest: null, problems: [problem('SchemaViolation', locate('/apiVersion', false), `this release reads ${API_VERSION} only`, { ...options, hint: `Write apiVersion: ${API_VERSION}.` })] };
+    return { manifest: null, problems: [...faulty, problem('SchemaViolation', locate('/apiVersion', false), `this release reads ${API_VERSION} only`, { ...options, hint: `Write apiVersion: ${API_VERSION}.` })] };
   }
   if (known === undefined) {
     const near = typeof kind === 'string' ? didYouMean(kind, KINDS) : null;
     const message = typeof kind === 'string' ? `there is no kind ${kind.slice(0, 60)}` : 'the manifest needs a kind';
-    return { manifest: null, problems: [problem('UnknownKind', locate('/kind', false), message, near === null ? {} : { hint: `Did you mean ${near}?` })] };
+    return { manifest: null, problems: [...faulty, problem('UnknownKind', locate('/kind', false), message, near === null ? {} : { hint: `Did you mean ${near}?` })] };
   }
   const validate = VALIDATORS[known];
   if (!validate(value)) {
-    return { manifest: null, problems: schemaProblems({ kind: known, object, locate }, (validate.errors ?? []).slice(0, 1000)) };
+    return { manifest: null, problems: [...faulty, ...schemaProblems({ kind: known, object, locate }, (validate.errors ?? []).slice(0, 1000))] };
   }
+  if (faulty.length > 0) return { manifest: null, problems: faulty };
   const found = locators(file, text, index);
   const { line, column } = locate('', false);
   // The validator of this kind has just proved the spec's type.
@@ -137,7 +144,22 @@ function capped(file: string, problems: readonly Problem[]): readonly Problem[] 
 function claims(bytes: Uint8Array): boolean {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = isUtf16(bytes) ? buffer.toString('latin1').replaceAll('\0', '') : buffer.toString('latin1');
-  return CLAIM.test(text.replace(/^(?:ï»¿|ÿþ|þÿ)/, ''));
+  const content = text.replace(/^(?:ï»¿|ÿþ|þÿ)/, '');
+  if (CLAIM.test(content)) return true;
+  if (startsIndented(content)) return INDENTED_CLAIM.test(content);
+  return KIND_CLAIM.test(content) && SPEC_LINE.test(content) && !SOME_API_VERSION.test(content);
+}
+
+/** Whether the first line that says something is indented. */
+function startsIndented(text: string): boolean {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf('\n', start);
+    const line = text.slice(start, end < 0 ? text.length : end);
+    if (line.trim() !== '' && !/^\s*#|^(?:---|%)/.test(line)) return line.startsWith(' ');
+    if (end < 0) return false;
+    start = end + 1;
+  }
+  return false;
 }
 
 function isUtf16(bytes: Uint8Array): boolean {

@@ -44,6 +44,7 @@ const PROBLEM_CODES = {
   UnknownKind: 'Use one of Team, Node, Registry, Product, Version, ConfigBundle, Deployment, Notification.',
   SchemaViolation: 'See the schema of this kind for the allowed keys and values.',
   DuplicateName: 'Names are unique per kind in a team; rename one of the two.',
+  TeamMismatch: 'Name the Team manifest like the team in the controller configuration; sealed values carry its name.',
   UnknownReference: 'Correct the name, or add the manifest it refers to.',
   DependencyCycle: 'Break the circle; dependsOn must lead somewhere.',
   RouteTaken: 'A domain and path of a node lead to one image; use another domain or path, or another node.',

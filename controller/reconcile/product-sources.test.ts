@@ -147,6 +147,10 @@ scene('a frozen version needs its repository no more (R9); a moved tag is seen (
   const moved = await w.read(first);
   assert.is(image(moved, 'shop'), 'tagboat-test-web:1.0.0');
   assert.equal(moved.problems.map(({ code }) => code), ['TagMoved']);
+  await w.team.commit({ 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n') });
+  assert.equal((await w.read(moved)).problems.map(({ code, file }) => `${code} ${file}`), ['TagMoved products/shop/product.yaml'], 'told although no deployment names the version');
+  await w.team.commit({ 'deployments/shop.yaml': deploymentManifest('shop', '  version: 1.0.0\n') });
+  await w.read(moved);
   w.server.fault = { status: 404 };
   const gone = await w.read(moved);
   assert.is(image(gone, 'shop'), 'tagboat-test-web:1.0.0');

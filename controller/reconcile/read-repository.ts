@@ -10,6 +10,7 @@ import type { Remote } from '../git/remote.ts';
 import type { OnRequest } from '../git/transport.ts';
 import { TagboatError } from '../errors.ts';
 import { checkReferences } from '../manifests/check-references.ts';
+import { teamManifest } from '../manifests/check-team.ts';
 import type { ParseCache } from '../manifests/parse-cache.ts';
 import { hashOf } from '../model/canonical.ts';
 import type { Manifest, ManifestSet } from '../model/manifest.ts';
@@ -31,6 +32,7 @@ import { filesAt } from './manifest-files.ts';
 import { Memory } from './memory.ts';
 import type { Followed } from './ref-versions.ts';
 import { incrementalVersions, rollingVersions, stateOf, tagNames, wantsOf, watchedRefs } from './ref-versions.ts';
+import { movedTags } from './moved-tags.ts';
 import { resolveTeam } from './resolve-team.ts';
 import type { VersionSource } from './resolve-team.ts';
 
@@ -147,7 +149,7 @@ export class RepositoryReader {
     this.#others.forgetUnused();
     this.#sources.forgetUnused();
     const author = (await mirror.commit(head.oid)).author;
-    const members = [...files.set.byKind.Team.values()].flatMap((manifest) => manifest.spec.members ?? []).map(({ name, email, role = 'user' }) => ({ name, email, role }));
+    const members = (teamManifest(files.set, this.#options.team)?.spec.members ?? []).map(({ name, email, role = 'user' }) => ({ name, email, role }));
     const profile = members.find((member) => member.email.toLowerCase() === author.email.toLowerCase());
     return {
       commit: head.oid,
@@ -199,14 +201,15 @@ export class RepositoryReader {
     const versions = [...own, ...elsewhere.versions];
     const problems = [
       ...files.set.problems,
-      ...checkReferences(files.set, { branch, recordedOwners: this.#owners, recipients: this.#recipients, remember: (deployment, check) => memory.problems(deployment, files.set, this.#recipients.get(deployment.spec.node), check) }),
+      ...checkReferences(files.set, { team: this.#options.team, branch, recordedOwners: this.#owners, recipients: this.#recipients, remember: (deployment, check) => memory.problems(deployment, files.set, this.#recipients.get(deployment.spec.node), check) }),
       ...tags.problems,
       ...elsewhere.problems,
+      ...movedTags(files.set, versions, frozen),
     ];
     if (files.set.files === 0) problems.push(problem('RepositoryEmpty', NOWHERE, `there is no manifest at ${files.commit.slice(0, 12)}${this.#options.directory === '' ? '' : ` below ${this.#options.directory}`}`));
     const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
     const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
-    const team = this.#options.team === '' ? ([...files.set.byKind.Team.keys()][0] ?? 'team') : this.#options.team;
+    const team = this.#options.team === '' ? (teamManifest(files.set)?.name ?? 'team') : this.#options.team;
     const resolved = await resolveTeam({ team, files, source, problems, memory, owners: this.#owners, recipients: this.#recipients, followed: this.#tags });
     return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents: dependentsOf(resolved.desired) };
   }

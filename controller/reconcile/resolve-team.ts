@@ -16,6 +16,7 @@ import type { RefVersion, StoredVersion } from '../store/versions.ts';
 import type { ElsewhereView, SourceFault } from './elsewhere.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import type { Memory } from './memory.ts';
+import { hasMoved, tagMoved } from './moved-tags.ts';
 
 /** Where versions come from. */
 export interface VersionSource {
@@ -141,10 +142,7 @@ async function findVersion(deployment: Manifest<'Deployment'>, files: ManifestFi
   const ref = refs.get(`incremental ${product}/${number}`);
   if (frozen?.frozen) {
     const version = memory.of('frozen', `${product}/${number}`, [frozen.id], (): DesiredVersion => ({ kind: 'incremental', name: number, commit: frozen.commit, frozen: true, content: frozen.frozen! }));
-    const moved = ref !== undefined && (ref.commit !== frozen.commit || (frozen.tagObject !== null && ref.tagObject !== frozen.tagObject));
-    const warning = (): Problem =>
-      problem('TagMoved', deployment.position('/spec/version'), `tag ${ref!.ref.slice('refs/tags/'.length)} was moved from ${frozen.commit.slice(0, 12)} to ${ref!.commit.slice(0, 12)}; version ${number} stays what was deployed`, { object, severity: 'warning' });
-    return { version, warnings: moved ? [warning()] : [] };
+    return { version, warnings: ref !== undefined && hasMoved(ref, frozen) ? [tagMoved(ref, frozen, deployment.position('/spec/version'), object)] : [] };
   }
   if (other?.fault !== undefined) return unreadable(other.fault);
   if (ref === undefined) {

@@ -1,0 +1,25 @@
+/** One repository is one team's: which Team manifest counts, and what is wrong with the others. */
+import type { Manifest, ManifestSet } from '../model/manifest.ts';
+import { objectName } from '../model/manifest.ts';
+import type { Problem } from '../model/problem.ts';
+import { problem } from '../model/problem.ts';
+
+/** The manifest whose members and policy count: the one named like the team, else the first. `team`: '' where no controller says it. */
+export function teamManifest(set: ManifestSet, team = ''): Manifest<'Team'> | undefined {
+  return set.byKind.Team.get(team) ?? [...set.byKind.Team.values()][0];
+}
+
+/**
+ * A second Team manifest would let its members in, so it counts for nothing and is an error. A name that the controller does not use is a
+ * warning: `seal` writes it into the ciphertext, which then does not open.
+ */
+export function checkTeam(set: ManifestSet, team = ''): Problem[] {
+  const own = teamManifest(set, team);
+  if (own === undefined) return [];
+  const others = [...set.byKind.Team.values()].filter((manifest) => manifest !== own);
+  const problems = others.map((manifest) =>
+    problem('TeamMismatch', manifest.position('/metadata/name'), `this repository belongs to team ${own.name} (${own.file}:${own.line}); the members of ${manifest.name} are not let in`, { hint: 'A repository has one Team manifest; remove the other.', object: objectName(manifest) }),
+  );
+  if (team !== '' && own.name !== team) problems.push(problem('TeamMismatch', own.position('/metadata/name'), `the controller calls this team ${team}, not ${own.name}`, { severity: 'warning', object: objectName(own) }));
+  return problems;
+}
