@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createContainerEngine } from '../containers/engine.ts';
 import type { AttemptEnd, Engine, ObservedTarget, TargetMemory } from '../core/engine.ts';
-import type { TargetSpec } from '../../schemas/gen/types.ts';
+import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { contextOf, specOf } from '../testing/spec.ts';
 import { createSimulatedEngine } from './engine.ts';
 import type { Fault } from './faults.ts';
@@ -30,10 +30,12 @@ test('tags and faults end attempts with their code, and the old one stays', asyn
   const faults: Fault[] = [];
   const engine = createSimulatedEngine({ delays, faults });
   assert.is(codeOf(await engine.deploy(specOf('p', { web: { image: 'web:1' } }), undefined, contextOf(1))), 'succeeded');
-  const rows: [image: string, code: string][] = [['web:missing', 'ImageUnknown'], ['web:denied', 'RegistryUnauthorized'], ['web:crash', 'ContainerExited'], ['web:unhealthy', 'HealthCheckFailed']];
+  const rows: [image: string, code: string][] = [['web:missing', 'ImageUnknown'], ['web:denied', 'RegistryUnauthorized'], ['web:crash', 'ContainerExited'], ['web:unhealthy', 'HealthCheckFailed'], ['web:does-not-exist', 'ImageUnknown'], ['registry.invalid/web:1', 'ImageUnknown']];
   for (const [image, code] of rows) {
     assert.is(codeOf(await engine.deploy(specOf('p', { web: { image, config: { healthCheck: check } } }), undefined, contextOf(2))), `${code} restored`, image);
   }
+  const configs: [config: ContainerConfig, code: string][] = [[{ command: ['false'] }, 'ContainerExited restored'], [{ command: ['sh', '-c'], args: ['echo x; exit 2'] }, 'ContainerExited restored'], [{ healthCheck: { command: ['false'], interval: '20ms', retries: 2 } }, 'HealthCheckFailed restored'], [{ command: ['sh', '-c', 'exit 2'], expectedState: { state: 'exited', exitCode: 2 } }, 'succeeded'], [{ command: ['sh', '-c', 'test -e /x || exit 1'], healthCheck: check }, 'succeeded']];
+  for (const [config, code] of configs) assert.is(codeOf(await engine.deploy(specOf('p', { web: { image: 'web:1', config } }), undefined, contextOf(2))), code, JSON.stringify(config));
   for (const at of ['resolve', 'pull', 'create', 'start'] as const) {
     faults.splice(0, faults.length, { at, image: 'web:2' });
     const end = await engine.deploy(specOf('p', { web: { image: 'web:2' } }), undefined, contextOf(3));

@@ -21,7 +21,7 @@ import {
   type RuntimeEvent,
 } from '../containers/runtime.ts';
 import type { LogLine } from '../core/engine.ts';
-import { Faults, type Fault } from './faults.ts';
+import { exitCodeOf, Faults, type Fault } from './faults.ts';
 import { loadState, saveState, type SimulatedContainer, type SimulatedState } from './state.ts';
 
 /** Milliseconds. */
@@ -155,13 +155,15 @@ export class SimulatedRuntime implements ContainerRuntime {
   #advance(one: SimulatedContainer): void {
     if (one.state !== 'running') return;
     const expected = one.plan.config.expectedState;
-    if (this.#faults.crashes(referenceOf(one.plan), one.plan.config)) {
+    const code = this.#faults.crashes(referenceOf(one.plan), one.plan.config);
+    const isJob = expected?.state === 'exited' || one.plan.labels[LABEL.role] === 'init';
+    if (code !== undefined && !(isJob && code === (expected?.exitCode ?? 0))) {
       this.#log(one, 'stderr', 'cannot go on (simulated crash)');
       const policy = one.plan.config.restartPolicy ?? (expected === undefined || expected.state === 'running' ? 'unless-stopped' : 'no');
-      one.exitCode = 3;
+      one.exitCode = code;
       one.state = policy === 'no' ? 'exited' : 'restarting';
       one.restarts += policy === 'no' ? 0 : 1;
-    } else if (expected?.state === 'exited' || one.plan.labels[LABEL.role] === 'init') {
+    } else if (isJob) {
       this.#log(one, 'stdout', 'done');
       one.exitCode = expected?.exitCode ?? 0;
       one.state = 'exited';
@@ -221,17 +223,17 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async exec(id: string, command: readonly string[]): Promise<ProbeResult> {
-    return this.#health(this.#get(id), command.join(' '));
+    return this.#health(this.#get(id), command.join(' '), (exitCodeOf(command) ?? 0) === 0);
   }
 
   async probe(container: ContainerDetails, probe: NetworkProbe): Promise<ProbeResult> {
     return this.#health(this.#get(container.id), probe.kind === 'http' ? `GET ${probe.path} on port ${probe.port}` : `connect on port ${probe.port}`);
   }
 
-  #health(one: SimulatedContainer, asked: string): ProbeResult {
+  #health(one: SimulatedContainer, asked: string, answers = true): ProbeResult {
     if (one.state !== 'running') return { ok: false, output: `${asked}: the container is ${one.state}` };
-    if (Date.now() - one.startedAt < this.#delays.healthy) return { ok: false, output: `${asked}: ECONNREFUSED` };
-    const ok = this.#faults.isHealthy(referenceOf(one.plan), one.plan.config);
+    if (Date.now() - one.startedAt < this.#delays.healthy) return { ok: false, output: `${asked}: no answer yet (simulated)` };
+    const ok = answers && this.#faults.isHealthy(referenceOf(one.plan), one.plan.config);
     return { ok, output: `${asked}: ${ok ? 'fine' : 'fails'} (simulated)` };
   }
 
