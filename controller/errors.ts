@@ -37,6 +37,8 @@ const ERROR_CODES = {
   Busy: { retry: 'backoff', hint: 'Close some streams, or try again later.' },
   WebhookRefused: { retry: 'never', hint: 'See the delivery log of the team.' },
   NotFound: { retry: 'never', hint: 'Check the name.' },
+  MethodNotAllowed: { retry: 'never', hint: 'Nothing is changed over HTTP but by webhooks and sign-in; Git is the way in.' },
+  MediaTypeUnsupported: { retry: 'never', hint: 'Send JSON, with Content-Type: application/json.' },
   ForgeRefused: { retry: 'backoff', hint: 'Check the address and the token in `reviews`; the token needs to write comments and commit statuses.' },
   Timeout: { retry: 'backoff', hint: 'The other side did not answer in time.' },
   Internal: { retry: 'never', hint: 'This is a defect of Tagboat; please report it with the log line.' },

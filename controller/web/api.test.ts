@@ -197,6 +197,21 @@ for (const path of NOT_THERE) {
   });
 }
 
+test('what exists but not with this method says which it has; a body that cannot be read says why', async () => {
+  const ask = async (method: string, path: string, body?: string, type = 'application/json'): Promise<[number, string | null, unknown]> => {
+    const response = await controller.fetch(path, { method, ...(body === undefined ? {} : { body, headers: { 'content-type': type } }) });
+    return [response.status, response.headers.get('allow'), method === 'HEAD' ? null : ((await response.json()) as { error: Row }).error['code']];
+  };
+  assert.equal(await ask('POST', '/api/v1/teams'), [405, 'GET, HEAD', 'MethodNotAllowed']);
+  assert.equal(await ask('DELETE', '/api/v1/teams/acme/deployments/docs'), [405, 'GET, HEAD', 'MethodNotAllowed']);
+  assert.equal(await ask('PATCH', '/api/v1/teams/acme/tokens'), [405, 'GET, HEAD, POST', 'MethodNotAllowed']);
+  assert.equal(await ask('GET', '/webhooks/acme'), [405, 'POST', 'MethodNotAllowed']);
+  assert.equal(await ask('PUT', '/api/v1/nothing'), [404, null, 'NotFound']);
+  assert.equal(await ask('POST', '/api/v1/teams/acme/tokens', '{'), [400, null, 'UsageError']);
+  assert.equal(await ask('POST', '/api/v1/teams/acme/tokens', JSON.stringify({ label: 'x'.repeat(70_000) })), [413, null, 'UsageError']);
+  assert.equal(await ask('POST', '/api/v1/teams/acme/tokens', 'role=owner', 'application/x-www-form-urlencoded'), [415, null, 'MediaTypeUnsupported']);
+});
+
 test('an address that is not well encoded is refused, not a crash', async () => {
   assert.is((await controller.fetch('/api/v1/teams/%E0%A4%A')).status, 400);
 });

@@ -17,6 +17,7 @@ import { pageRoutes } from './page-router.ts';
 import { OidcProvider } from './oidc.ts';
 import type { OidcOptions } from './oidc.ts';
 import { Refusals } from './refusals.ts';
+import { methodsAt } from './routes.ts';
 import type { Route } from './routes.ts';
 import { signInRoutes } from './sign-in.ts';
 import { errorHandler } from './web-errors.ts';
@@ -70,6 +71,11 @@ export function createWeb(options: WebOptions): Express {
   app.locals['routes'] = rooms.flatMap((routes) => routes.table);
   app.use(async (request: Request, response: Response) => {
     await admit(access, 'reader', request, response); // what is there and what is not is nobody's business
+    const methods = methodsAt(routesOf(app), request.path);
+    if (methods.length > 0) {
+      response.set('Allow', methods.join(', '));
+      throw new TagboatError('MethodNotAllowed', `${request.method} is not possible at ${request.path}, only ${methods.join(' and ')}`);
+    }
     throw new TagboatError('NotFound', `there is nothing at ${request.method} ${request.path}`, { hint: 'Check the address.' });
   });
   app.use(errorHandler(options.log, options.version));

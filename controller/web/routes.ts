@@ -4,6 +4,7 @@
  */
 import { json, Router, urlencoded } from 'express';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { TagboatError } from '../errors.ts';
 import type { Role } from '../model/role.ts';
 import { admit } from './access.ts';
 import type { AccessOptions } from './access.ts';
@@ -32,6 +33,12 @@ const BODIES = {
 
 type Handler = (request: Request, response: Response) => Promise<unknown> | void;
 
+/** The methods of the routes that a path fits, `HEAD` with `GET`; empty where there is nothing. */
+export function methodsAt(table: readonly Route[], path: string): readonly string[] {
+  const fitting = table.filter((route) => new RegExp(`^${route.path.replace(/[.]/g, '\\.').replace(/\*\w+/g, '.+').replace(/:\w+/g, '[^/]+')}/?$`, 'i').test(path));
+  return [...new Set(fitting.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].sort();
+}
+
 export class Routes {
   readonly router = Router();
   readonly table: Route[] = [];
@@ -53,7 +60,11 @@ export class Routes {
   post(path: string, need: Need, handler: Handler, body?: keyof typeof BODIES): void {
     this.#add('POST', path, need);
     // Read first: a form brings the proof of where it comes from in its body.
-    this.router.post(path, ...(body === undefined ? [] : BODIES[body]), this.#guard(need), handler);
+    this.router.post(path, ...(body === undefined ? [] : BODIES[body]), this.#guard(need), async (request: Request, response: Response) => {
+      // A body of another form would pass for none, and what is left out has defaults.
+      if (body === 'json' && request.is('json') === false) throw new TagboatError('MediaTypeUnsupported', 'the body is not JSON');
+      await handler(request, response);
+    });
   }
 
   #add(method: Route['method'], path: string, need: Need): void {

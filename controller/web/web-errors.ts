@@ -20,11 +20,21 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   EnrolmentRefused: 409,
   NodeRevoked: 409,
   NotFound: 404,
+  MethodNotAllowed: 405,
+  MediaTypeUnsupported: 415,
   NodeUnknown: 404,
   Timeout: 503,
   AgentUnreachable: 503,
   Busy: 503,
   DatabaseUnreachable: 503,
+};
+
+/** By the `type` of the body readers' errors. */
+const BODY_FAULTS: Readonly<Record<string, { readonly message: string; readonly hint: string }>> = {
+  'entity.parse.failed': { message: 'the body cannot be read', hint: 'Send well-formed JSON (or a form, where a form is asked for).' },
+  'entity.too.large': { message: 'the body is too large', hint: 'Send less.' },
+  'encoding.unsupported': { message: 'the encoding of the body is not known', hint: 'Send it plain or with gzip.' },
+  'charset.unsupported': { message: 'the character set of the body is not known', hint: 'Send UTF-8.' },
 };
 
 /** What may be told outside. An error that nobody foresaw is told by its status only; the log has the rest. */
@@ -36,9 +46,12 @@ export function webErrorOf(error: unknown): WebError {
     const known = new TagboatError('DatabaseUnreachable', 'the database does not answer');
     return { status: 503, code: known.code, message: known.message, hint: known.hint };
   }
-  // What Express itself refuses, such as a path that is not well encoded.
-  const status = typeof error === 'object' && error !== null && 'status' in error && typeof error.status === 'number' ? error.status : 500;
-  if (status >= 400 && status < 500) return { status, code: 'UsageError', message: `the request is not well formed (${STATUS_CODES[status] ?? 'refused'})`, hint: 'Check the address.' };
+  // What Express and its readers of bodies refuse by themselves, such as a path that is not well encoded.
+  const { status = 500, type = '' } = (typeof error === 'object' && error !== null ? error : {}) as { readonly status?: number; readonly type?: string };
+  if (status >= 400 && status < 500) {
+    const { message, hint } = BODY_FAULTS[type] ?? { message: `the request is not well formed (${STATUS_CODES[status] ?? 'refused'})`, hint: 'Check the address.' };
+    return { status, code: 'UsageError', message, hint };
+  }
   const internal = new TagboatError('Internal', 'the request failed inside the controller');
   return { status: 500, code: internal.code, message: internal.message, hint: internal.hint };
 }
