@@ -92,7 +92,7 @@ export class ConfigError extends TagboatError {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    super('ConfigInvalid', `${problems.length === 1 ? 'a problem' : `${String(problems.length)} problems`} in the configuration:\n${problems.map(configProblemText).join('\n')}\n`);
+    super('ConfigInvalid', `${problems.length === 1 ? 'a problem' : `${String(problems.length)} problems`} in the configuration:\n${problems.map(configProblemText).join('\n')}`);
     this.problems = problems;
   }
 }

@@ -17,7 +17,8 @@ import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
 import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
-const TEAM = 'harbour';
+/** As examples/quickstart/team.yaml names it. */
+const TEAM = 'acme';
 const NODE = 'harbor';
 
 interface Flags {

@@ -193,6 +193,14 @@ test('bash completes commands, options and words, from the script alone', async 
   }
 });
 
+test('a reader that has seen enough (| head -1) is no failure', async () => {
+  for (const command of ['--help', 'audit --team acme']) {
+    const line = `(sleep 1; exec ${process.execPath} --import ${TSX} ${PROGRAM} ${command}) | true; echo "code \${PIPESTATUS[0]}"`;
+    const { out, err } = await new Promise<Ran>((resolve) => execFile('bash', ['-c', line], { cwd: directory, env: environment() as NodeJS.ProcessEnv, timeout: 60_000 }, (_error, stdout, stderr) => resolve({ code: 0, out: stdout, err: stderr })));
+    assert.equal([out, err], ['code 0\n', ''], command);
+  }
+});
+
 test('colours and fitting are for terminals, and NO_COLOR is heard', async () => {
   if (spawnSync('script', ['--version']).error !== undefined) return console.log('no script(1) here: terminals are not tried');
   const terminal = async (command: string, more: Readonly<Record<string, string>> = {}): Promise<string> => {

@@ -3,6 +3,14 @@
 import { CommanderError } from 'commander';
 import { createProgram } from './program.ts';
 
+// Who reads the output may have seen enough (`| head -1`); that is no failure, and there is nobody to tell.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}
+
 try {
   await createProgram().parseAsync();
 } catch (error) {
