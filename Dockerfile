@@ -16,6 +16,7 @@ COPY --from=build /build/schemas schemas
 COPY --from=build /build/migrations migrations
 COPY --from=build /build/proto/agent proto/agent
 COPY --from=build /build/examples examples
+COPY --from=build /build/agents/install.sh agents/
 RUN install -d -o node -g node -m 700 /var/lib/tagboat
 USER node
 WORKDIR /var/lib/tagboat

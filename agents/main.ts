@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from './core/engine.ts';
 import { AgentError } from './core/errors.ts';
-import { writeWhole } from './core/files.ts';
+import { removeFile, writeWhole } from './core/files.ts';
 import type { Identity } from './core/identity.ts';
 import { enrol, enrolledWith, loadIdentity, saveIdentity } from './core/identity.ts';
 import { Journal } from './core/journal.ts';
@@ -39,6 +39,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     secrets.serve(identity);
     await secrets.recall([...journal.memories.values()].map((memory) => memory.spec));
     options.onServing?.();
+    markLine(options.directory, false);
     const link = new Link({
       address: options.controller,
       identity,
@@ -49,6 +50,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       instanceId: randomUUID(),
       log: maskedLog(options.log, secrets),
       saveIdentity: (renewed) => saveIdentity(options.directory, renewed),
+      onLine: (connected) => markLine(options.directory, connected),
     });
     await link.run(signal);
   } finally {
@@ -56,11 +58,22 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   }
 }
 
+/** Enrols with the token at hand, unless it has done so before, and ends. Throws where the controller does not let it in, whatever is there already. */
+export async function enrolAgent(options: AgentOptions): Promise<void> {
+  const journal = Journal.open(join(options.directory, 'journal'));
+  try {
+    await identify(options, true);
+    options.onServing?.();
+  } finally {
+    journal.close();
+  }
+}
+
 /**
  * The identity of this directory, from the token where there is none yet or where the token is a new one: that is how a node that
- * was revoked, or whose certificate ran out, comes back (R4). A token that does not get it in leaves it with what it has.
+ * was revoked, or whose certificate ran out, comes back (R4). A token that does not get it in leaves it with what it has, unless strict.
  */
-async function identify(options: AgentOptions): Promise<Identity> {
+async function identify(options: AgentOptions, strict = false): Promise<Identity> {
   const { directory, enrolment, engine, log } = options;
   const present = loadIdentity(directory);
   if (enrolment === undefined || (present !== undefined && enrolledWith(directory, enrolment.token))) {
@@ -71,7 +84,7 @@ async function identify(options: AgentOptions): Promise<Identity> {
   try {
     identity = await enrol({ ...enrolment, nodeType: engine.type, simulated: engine.simulated, version: options.version });
   } catch (error) {
-    if (present === undefined) throw error;
+    if (present === undefined || strict) throw error;
     log.warn({ err: error, team: present.team, node: present.node }, 'not enrolled anew; the identity from before is used');
     return present;
   }
@@ -81,6 +94,13 @@ async function identify(options: AgentOptions): Promise<Identity> {
   saveIdentity(directory, identity, enrolment.token);
   log.info({ team: identity.team, node: identity.node }, 'enrolled');
   return identity;
+}
+
+/** The file that whoever started this agent looks for: it is there while the line to the controller stands. */
+function markLine(directory: string, connected: boolean): void {
+  const path = join(directory, '.connected');
+  if (connected) writeWhole(path, '');
+  else removeFile(path);
 }
 
 /** Keeps where the controller is, so that a restart needs no flag. */

@@ -15,6 +15,7 @@ import { parseRemote } from './git/remote.ts';
 import { Authority } from './link/authority.ts';
 import { clusterAgentManifest } from './link/cluster-manifest.ts';
 import { hashEnrolmentToken, newEnrolmentToken } from './link/enrolment-token.ts';
+import { installLine, installScript } from './link/install-line.ts';
 import type { AgentListeners } from './link/listeners.ts';
 import { listenForAgents } from './link/listeners.ts';
 import { loadOrCreateKeyFile, openAtRest, sealAtRest } from './link/seal-at-rest.ts';
@@ -174,7 +175,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
     onResult: (team, channel, result) => metrics.notifications.inc({ team, channel, result }),
   }, ending.signal));
 
-  const nodes = nodeAdministration(config, pool, authority, listeners);
+  const nodes = nodeAdministration(config, pool, authority, listeners, () => web.url);
   const teams = (): TeamReadiness[] => [...loops].map(([name, { state }]) => ({ name, state: state === undefined ? 'pending' : state.ok ? 'ready' : 'failed', reason: state?.ok === false ? state.reason : '' }));
   const hooks = new Map(config.teams.map(({ name, webhookSecret: secret, reviews }) => [name, { secret, reviews: reviews.limit > 0, reviewBranches: reviews.branches }]));
   const closing = new AbortController();
@@ -292,15 +293,19 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
   return loop;
 }
 
-function nodeAdministration(config: ControllerConfig, pool: DatabasePool, authority: Authority, listeners: AgentListeners): NodeAdministration {
+function nodeAdministration(config: ControllerConfig, pool: DatabasePool, authority: Authority, listeners: AgentListeners, url: () => string): NodeAdministration {
   const withPort = (address: string, port: number): string => address.replace(/:0$/, `:${port}`);
+  const script = installScript(config.agentImage);
   return {
+    installScript: script,
     mintEnrolment: async (team, node, actor): Promise<MintedEnrolment> => {
       const token = newEnrolmentToken();
       const { expiresAt, nodeType } = await saveEnrolment(pool, team, node, hashEnrolmentToken(token), actor, ENROLMENT_TTL_MS);
       const join = encodeJoin({ controller: withPort(config.agentAddress, listeners.agentPort), enrol: withPort(config.enrolAddress, listeners.enrolPort), fingerprint: authority.fingerprint(), token });
       const manifest = nodeType === 'kubernetes' ? clusterAgentManifest({ team, node, image: config.agentImage, join, expiresAt }) : null;
-      return { token, expiresAt, join, command: `tagboat agent ${nodeType} --join ${join}`, manifest };
+      const agentCommand = `tagboat agent ${nodeType} --join ${join}`;
+      const command = nodeType === 'docker' ? installLine({ publicUrl: config.publicUrl.endsWith(':0') ? url() : config.publicUrl, script, join }) : agentCommand;
+      return { token, expiresAt, join, command, agentCommand, manifest };
     },
     revoke: async (team, node, actor) => {
       await revokeNode(pool, team, node, actor);

@@ -3,7 +3,7 @@
  * laid down last on each target. One file an item, each written whole; a file that cannot be read is set aside, and the
  * rest goes on.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttemptResult, StartAttempt } from '../../proto/gen/agent/v1/agent.ts';
 import type { TargetMemory } from './engine.ts';
@@ -159,14 +159,26 @@ export class Journal {
   }
 }
 
+/** Whose numbers process ids are: each container has its own, and a number says nothing in another one. Two containers on one directory are kept apart by whoever starts them. */
+const PROCESSES = namespaceOfProcesses();
+
+function namespaceOfProcesses(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
 function lock(path: string): void {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
+      writeFileSync(path, `${process.pid} ${PROCESSES}`, { flag: 'wx', mode: 0o600 });
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new AgentError('JournalUnreadable', `The journal cannot be written: ${path}`, { cause: error });
-      const holder = Number(readFileSync(path, 'utf8'));
+      const [pid, processes] = readFileSync(path, 'utf8').split(' ');
+      const holder = processes === undefined || processes === PROCESSES ? Number(pid) : 0;
       if (holder !== process.pid && isAlive(holder)) throw new AgentError('JournalLocked', `Process ${holder} uses this journal; one agent per directory`);
       removeFile(path);
     }

@@ -44,6 +44,8 @@ export interface LinkOptions {
   readonly log: AgentLog;
   /** A renewed identity has to be kept before it is used. */
   saveIdentity(identity: Identity): void;
+  /** The line stands, or does not any more. */
+  onLine?(connected: boolean): void;
   /** For tests: in [0, 1). */
   random?(): number;
 }
@@ -141,6 +143,7 @@ export class Link {
     } finally {
       clearTimeout(timer);
       over.abort();
+      if (this.#welcomed) this.#options.onLine?.(false);
       this.#welcomed = false;
       this.#stream = undefined;
       this.#waiting.length = 0;
@@ -193,6 +196,7 @@ export class Link {
     this.#welcomed = true;
     this.#blocked = false;
     this.#options.log.info({ team: this.#identity.team, node: this.#identity.node }, 'connected to the controller');
+    this.#options.onLine?.(true);
     for (const result of this.#worker.unacknowledged) this.#say({ $case: 'attemptResult', value: result });
     this.#observer.everything();
     this.#follower.everything();

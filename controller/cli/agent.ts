@@ -16,6 +16,7 @@ import { untilSignal } from './until-signal.ts';
 interface Flags {
   readonly join?: string;
   readonly joinFile?: string;
+  readonly enrolOnly?: boolean;
   readonly controller?: string;
   readonly enrol?: string;
   readonly fingerprint?: string;
@@ -46,13 +47,14 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .command(type)
       .description(TYPES[type])
       .option('--join <word>', 'the word that `tagboat node enroll` prints; needed once')
-      .option('--join-file <file>', 'file with that word')
+      .option('--join-file <file>', 'file with that word; - is standard input')
       .option('--controller <host:port>', "the controller's agent listener; kept with the identity after enrolment")
       .option('--enrol <host:port>', "the controller's enrolment listener")
       .option('--fingerprint <sha256:…>', "fingerprint of the controller's certificate authority")
       .option('--token <token>', 'enrolment token (TAGBOAT_ENROL_TOKEN)')
       .option('--token-file <file>', 'file with the enrolment token')
       .option('--directory <dir>', 'where the identity and the journal are kept', '.tagboat-agent')
+      .option('--enrol-only', 'enrol and end; a later start serves')
       .option('--rotate-secrets-key', 'make a new key for secrets and end; an agent that runs takes it up, and the keys before it go on opening')
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
     if (type === 'docker') {
@@ -77,13 +79,13 @@ async function rotate(flags: Flags, io: CliIo): Promise<number> {
 }
 
 async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> {
-  const word = flags.join ?? (flags.joinFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.joinFile), 'utf8').trim());
+  const word = flags.join ?? (flags.joinFile === undefined ? undefined : readWord(flags.joinFile, io));
   const join = word === undefined ? undefined : decodeJoin(word);
   if (word !== undefined && join === undefined) throw new TagboatError('UsageError', `${flags.join === undefined ? flags.joinFile : '--join'} is not what tagboat node enroll prints`);
   const directory = resolve(io.directory, flags.directory);
   const token = flags.token ?? (flags.tokenFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.tokenFile), 'utf8').trim()) ?? io.env['TAGBOAT_ENROL_TOKEN'] ?? join?.token;
   const log = createLogger({ level: flags.logLevel, pretty: process.stderr.isTTY, secrets: token === undefined ? [] : [token] });
-  const { rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
+  const { enrolAgent, rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
   const ending = untilSignal();
   const over = new AbortController();
   let keeping: Promise<void> | undefined;
@@ -97,7 +99,9 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
     const address = flags.enrol ?? join?.enrol;
     const fingerprint = flags.fingerprint ?? join?.fingerprint;
     const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
-    await runAgent({ directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), log, onServing: () => rememberAddress(directory, controller) }, ending);
+    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), log, onServing: () => rememberAddress(directory, controller) };
+    await (flags.enrolOnly === true ? enrolAgent(options) : runAgent(options, ending));
+    if (flags.enrolOnly === true) await keeper?.save();
   } catch (error) {
     throw agentFailure(error);
   } finally {
@@ -105,6 +109,11 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
     await keeping;
   }
   return 0;
+}
+
+/** A word alone: longer input is none. */
+function readWord(file: string, io: CliIo): string {
+  return readFileSync(file === '-' ? 0 : resolve(io.directory, file), 'utf8').trim();
 }
 
 /** In a cluster the directory goes with the pod; `--state` says where it is kept. */

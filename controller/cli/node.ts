@@ -5,7 +5,7 @@ import { chooseTeam, ControllerClient, formatOf, processIo, runCommand, withClie
 import type { CliIo } from './client.ts';
 import { printable } from './table.ts';
 
-const enrolmentShape = z.object({ token: z.string(), expiresAt: z.string(), join: z.string(), command: z.string(), manifest: z.string().nullish() });
+const enrolmentShape = z.object({ token: z.string(), expiresAt: z.string(), join: z.string(), command: z.string(), agentCommand: z.string().optional(), manifest: z.string().nullish() });
 const nodesShape = z.array(z.object({ name: z.string(), type: z.string(), status: z.string() }).passthrough());
 
 interface Flags {
@@ -45,7 +45,7 @@ async function enroll(name: string, flags: Flags, io: CliIo): Promise<number> {
   }
   const node = (await client.get(at, nodesShape)).find((one) => one.name === name);
   const manifest = enrolment.manifest ?? null;
-  const use = manifest === null ? 'Paste this line on the Docker host.' : `Pipe this to \`kubectl apply -f -\`.`;
+  const use = manifest === null ? 'Paste this line in a root shell on the Docker host.' : `Pipe this to \`kubectl apply -f -\`.`;
   io.err(`${use} It works once, until ${enrolment.expiresAt}; it holds a secret.\n\n`);
   io.out(manifest ?? `${printable(enrolment.command)}\n`);
   io.err(`\n\`tagboat status\` shows when ${name} is connected.${node?.status === 'connected' ? ` It is connected now; a new agent takes its place.` : ''}\n`);

@@ -4,21 +4,18 @@
  * The image of the Dockerfile, built, and the printed manifest with it, applied: a pod enrols and serves, and one that starts in its place is
  * the same agent. What the test cluster lacks (a way from pods to the API server, tokens in pods) is added to the manifest.
  */
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
-import { packageRoot, packageVersion } from '../package-root.ts';
+import { packageVersion } from '../package-root.ts';
 import { clusterOrSkip } from './cluster.ts';
 import type { ClusterPod, TestCluster } from './cluster.ts';
+import { buildImage, docker, IMAGE } from './image.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
 import { dockerOrSkip } from './story.ts';
 
-const BASE = 'node:20-bookworm-slim';
-const IMAGE = `tagboat:${packageVersion()}`;
 const SYSTEM = 'tagboat-system';
 const NODES = `apiVersion: tagboat/v1
 kind: Node
@@ -35,19 +32,6 @@ interface NodeRow {
   readonly name: string;
   readonly status: string;
   readonly agentVersion: string;
-}
-
-function docker(...args: readonly string[]): string {
-  return execFileSync('docker', args, { cwd: packageRoot(), encoding: 'utf8', timeout: 400_000, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DOCKER_BUILDKIT: '0' } });
-}
-
-function build(): void {
-  try {
-    docker('image', 'inspect', BASE);
-  } catch {
-    execFileSync(join(packageRoot(), '.ci', 'base-image'), [BASE], { timeout: 200_000, stdio: ['ignore', 'ignore', 'inherit'] });
-  }
-  docker('build', '--quiet', '--network', 'host', '--tag', IMAGE, '.');
 }
 
 /** The agent's pod shares the network of this machine, where the API server is, and gets its token by name. */
@@ -70,7 +54,7 @@ const test = suite('the image');
 const engine = await dockerOrSkip('the image');
 if (engine !== null) {
   test('is built, says its version, and has the examples in it', () => {
-    build();
+    buildImage();
     assert.is(docker('run', '--rm', IMAGE, '--version').trim(), packageVersion());
     assert.match(docker('run', '--rm', '--read-only', IMAGE, 'validate', '/opt/tagboat/examples/quickstart'), /no problems/);
     assert.match(docker('run', '--rm', '--entrypoint', 'id', IMAGE), /^uid=1000\(node\)/);

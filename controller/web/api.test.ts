@@ -227,7 +227,7 @@ test('nothing of another team is told (R1)', async () => {
 test('operations are handed on with the name of who asked', async () => {
   const minted = await controller.fetch('/api/v1/teams/acme/nodes/dock/enrolments', { method: 'POST', headers: { 'x-tagboat-user': 'ann' } });
   assert.is(minted.status, 201);
-  assert.equal(await minted.json(), { token: 'tgb_secret', expiresAt: '2026-01-01T00:15:00.000Z', join: 'join-word', command: 'npx tagboat agent docker --join join-word', manifest: null });
+  assert.equal(await minted.json(), { token: 'tgb_secret', expiresAt: '2026-01-01T00:15:00.000Z', join: 'join-word', command: 'npx tagboat agent docker --join join-word', agentCommand: 'tagboat agent docker --join join-word', manifest: null });
   assert.is((await controller.fetch('/api/v1/teams/acme/nodes/pier/revocation', { method: 'POST', headers: { 'x-tagboat-user': 'a b"c' } })).status, 204);
   assert.equal(controller.asked, ['enrol acme/dock cli:ann', 'revoke acme/pier cli:operator']);
   const unknown = await controller.fetch('/api/v1/teams/acme/nodes/nowhere/enrolments', { method: 'POST' });

@@ -29,14 +29,18 @@ export interface MintedEnrolment {
   readonly expiresAt: Date;
   /** What the agent is given: address, authority's fingerprint and token in one word. */
   readonly join: string;
-  /** The one line to paste on the host. */
+  /** The one line to paste on the host: it installs the agent. */
   readonly command: string;
+  /** The same for a host that has Tagboat. */
+  readonly agentCommand: string;
   /** YAML for `kubectl apply -f -`; null for a node that is no cluster. */
   readonly manifest: string | null;
 }
 
 /** The only operations that HTTP offers; who implements it writes the audit rows (R26). */
 export interface NodeAdministration {
+  /** What `/install.sh` answers to anybody. */
+  readonly installScript: string;
   /** Throws `NodeUnknown`. */
   mintEnrolment(team: string, node: string, actor: string): Promise<MintedEnrolment>;
   /** Cuts its connection at once (R4). Throws `NodeUnknown`. */

@@ -1,4 +1,4 @@
-/** What machines ask: alive, ready, metrics, schemas. */
+/** What machines ask: alive, ready, metrics, schemas, the install script of agents. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'slonik';
@@ -44,6 +44,10 @@ export function operationRoutes(context: WebContext, access: AccessOptions): Rou
     const text = /^[a-z][a-z-]{0,60}$/.test(kind) ? await readFile(join(packageRoot(), 'schemas', `${kind}.schema.json`), 'utf8').catch(() => undefined) : undefined;
     if (text === undefined) throw new TagboatError('NotFound', 'there is no schema of this kind', { hint: 'Kinds are written like deployment or config-bundle.' });
     response.set('Cache-Control', 'public, max-age=300').type('application/schema+json').send(text);
+  });
+
+  routes.get('/install.sh', 'anybody', (_request, response) => {
+    response.set('Cache-Control', 'no-cache').type('text/x-shellscript; charset=utf-8').send(context.nodes.installScript);
   });
 
   routes.get('/metrics', 'reader', async (_request, response) => {

@@ -45,7 +45,7 @@ test('without a token nothing answers but health, readiness and schemas', async 
       assert.match(error.hint, 'operator.token');
     }
   }
-  for (const path of ['/healthz', '/readyz', '/schemas/deployment.json']) assert.is((await closed.fetch(path, { token: '' })).status, 200, path);
+  for (const path of ['/healthz', '/readyz', '/schemas/deployment.json', '/install.sh']) assert.is((await closed.fetch(path, { token: '' })).status, 200, path);
 });
 
 test('people are sent to sign in and come back; a wrong token in a header gets a plain page that tells nothing', async () => {
@@ -282,7 +282,7 @@ function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestContr
   const app = createWeb({
     pool: more.pool ?? closed.db.pool, log: createLogger({ write: (line) => void logged.push(line) }), metrics: createMetrics(), readiness: { teams: () => [] }, version: '0.1.0', closing: new AbortController().signal, changes: new ChangeFeed({ pool: closed.db.pool, log: createLogger({ write: () => undefined }) }), hasNotificationUrl: () => false,
     logs: { read: () => assert.unreachable() as never },
-    nodes: { mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
+    nodes: { installScript: '', mintEnrolment: () => new Promise(() => undefined), revoke: () => Promise.reject(new Error('Bearer c4n4ryc4n4ry went wrong')) },
     config: { public: true, publicUrl: 'http://127.0.0.1', oidc: null, trustedProxies: [] }, operatorToken: new Secret(OPERATOR_TOKEN), hooks: new Map(), ...(more.deadlineMs !== undefined && { deadlineMs: more.deadlineMs }),
   });
   return { app, logged };

@@ -41,7 +41,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     declared: yes('False once its manifest is gone.'), enrolledAt: maybe(time()), revokedAt: maybe(time()), connectedAt: maybe(time()), targets: whole('How many it serves.'), recipients: list(text(), 'Public keys that secrets are sealed to.'),
   }),
   Enrolment: object('What lets one agent in, once.', {
-    token: text('Single use.'), expiresAt: time(), join: text('Address, fingerprint and token in one word.'), command: text('The line to paste on the host.'), manifest: maybe(text('YAML for kubectl apply; null for a Docker node.')),
+    token: text('Single use.'), expiresAt: time(), join: text('Address, fingerprint and token in one word.'), command: text('The line to paste on the host: it installs the agent.'), agentCommand: text('The same for a host that has Tagboat.'), manifest: maybe(text('YAML for kubectl apply; null for a Docker node.')),
   }),
 
   Version: object('A version of a product.', {

@@ -40,10 +40,11 @@ export async function testController(options: { readonly public?: boolean; reado
   const asked: string[] = [];
   const logged: string[] = [];
   const nodes: NodeAdministration = {
+    installScript: '#!/bin/sh\nexit 0',
     mintEnrolment: (team, node, actor) => {
       if (node === 'nowhere') return Promise.reject(new TagboatError('NodeUnknown', `team ${team} has no node ${node} in its repository`));
       asked.push(`enrol ${team}/${node} ${actor}`);
-      return Promise.resolve({ token: 'tgb_secret', expiresAt: new Date('2026-01-01T00:15:00Z'), join: 'join-word', command: `npx tagboat agent docker --join join-word`, manifest: node === 'cluster' ? 'kind: Namespace\n' : null });
+      return Promise.resolve({ token: 'tgb_secret', expiresAt: new Date('2026-01-01T00:15:00Z'), join: 'join-word', command: `npx tagboat agent docker --join join-word`, agentCommand: 'tagboat agent docker --join join-word', manifest: node === 'cluster' ? 'kind: Namespace\n' : null });
     },
     revoke: (team, node, actor) => {
       asked.push(`revoke ${team}/${node} ${actor}`);
