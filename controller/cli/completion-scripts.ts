@@ -53,13 +53,13 @@ function zshScript(tree: CommandNode): string {
   const below = nodes.slice(1).map(({ path }) => quoted(path)).join('|');
   const values = valueCases(tree, (patterns, value) => `    (${patterns.map(quoted).join('|')}) ${value === 'file' ? '_files' : value === 'any' ? ':' : `compadd -- ${value.join(' ')}`}; return ;;\n`);
   const words = nodes
-    .map((node) => `    (${quoted(node.path)}) found=(${[...node.commands.map(({ name, description }) => described(name, description)), ...node.options.flatMap(({ flags, description }) => flags.map((flag) => described(flag, description)))].join(' ')})${node.takesFiles ? ' files=yes' : ''} ;;\n`)
+    .map((node) => `    (${quoted(node.path)}) names=(${node.commands.map(({ name, description }) => described(name, description)).join(' ')}) flags=(${node.options.flatMap(({ flags, description }) => flags.map((flag) => described(flag, description))).join(' ')})${node.takesFiles ? ' files=yes' : ''} ;;\n`)
     .join('');
   return `#compdef tagboat
 # tagboat completion for zsh. Put it into a file _tagboat of your $fpath, or use: source <(tagboat completion zsh)
 _tagboat() {
   local at=tagboat files='' i
-  local -a found
+  local -a names flags
   for ((i = 2; i < CURRENT; i++)); do
     case "$at \${words[i]}" in
       (${below}) at="$at \${words[i]}" ;;
@@ -69,7 +69,8 @@ _tagboat() {
 ${values}  esac
   case "$at" in
 ${words}  esac
-  _describe -o 'tagboat' found
+  (( \${#names} )) && _describe 'command' names
+  _describe -o 'option' flags # offered after a dash only
   [[ -n "$files" ]] && _files
   return 0
 }

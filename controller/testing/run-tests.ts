@@ -7,6 +7,7 @@
  * TAGBOAT_REQUIRE_ENGINE  1: what is skipped counts as failed
  * TAGBOAT_REQUIRE_CLUSTER 1: and so does what is skipped for want of a cluster
  * TAGBOAT_REQUIRE_BROWSER 1: and for want of Chromium
+ * TAGBOAT_REQUIRE_SHELLS  1: and for want of zsh or fish
  *
  * The last line is `N passed, N failed`, with `, N skipped` where that is so.
  */
@@ -89,7 +90,7 @@ function conclude(outcomes: readonly TestOutcome[], isRequired: (skipped: string
     console.log('\nSKIPPED, not tested:');
     for (const outcome of outcomes) for (const what of outcome.skipped) console.log(`  ${outcome.file.path}: ${what}`);
     console.log('For all of them, start a Docker engine and a cluster and set DOCKER_HOST and KUBECONFIG: eval "$(.ci/cluster start DIR)" starts both for tests.');
-    if (forbidden > 0) console.log('TAGBOAT_REQUIRE_ENGINE, _CLUSTER or _BROWSER is set: what is skipped has failed.');
+    if (forbidden > 0) console.log('TAGBOAT_REQUIRE_ENGINE, _CLUSTER, _BROWSER or _SHELLS is set: what is skipped has failed.');
   }
   const broken = outcomes.filter((outcome) => outcome.failed > 0);
   if (broken.length > 0) console.log(`\nFAILED:\n${broken.map(({ file, trouble }) => `  ${file.path}${trouble === undefined ? '' : `: ${trouble}`}`).join('\n')}`);
@@ -121,6 +122,7 @@ try {
   await release();
 }
 if (stoppedBy !== undefined) console.error(`stopped by ${stoppedBy}`);
-const demanded = (name: string): boolean => process.env[name] === '1';
-const fine = conclude(outcomes, (skipped) => demanded(/\bChromium\b/.test(skipped) ? 'TAGBOAT_REQUIRE_BROWSER' : /\bcluster\b/.test(skipped) ? 'TAGBOAT_REQUIRE_CLUSTER' : 'TAGBOAT_REQUIRE_ENGINE'));
+/** What each kind of skipped test is demanded by; all others by the engine. */
+const DEMANDS = [[/\bChromium\b/, 'TAGBOAT_REQUIRE_BROWSER'], [/\bcluster\b/, 'TAGBOAT_REQUIRE_CLUSTER'], [/\bshell\b/, 'TAGBOAT_REQUIRE_SHELLS'], [/./, 'TAGBOAT_REQUIRE_ENGINE']] as const;
+const fine = conclude(outcomes, (skipped) => process.env[DEMANDS.find(([words]) => words.test(skipped))?.[1] ?? ''] === '1');
 process.exitCode = fine && stoppedBy === undefined ? 0 : 1;
