@@ -16,6 +16,8 @@ export interface Route {
   readonly uploadLimit: number | null;
   /** Of the container. */
   readonly port: number;
+  /** Served over TLS; requests without it are sent there. */
+  readonly tls: boolean;
 }
 
 /** Undefined where nothing is exposed. */
@@ -24,16 +26,16 @@ export function routeOf(config: ContainerConfig): Route | undefined {
   const { domain = '', path = '/', stripPath = false, uploadLimit, port = config.ports?.[0]?.internal } = config.routing ?? {};
   if (port === undefined) return undefined;
   const limit = uploadLimit === undefined ? null : Math.round(quantity(uploadLimit));
-  return { domain: domain.toLowerCase(), path: path.replace(/(.)\/+$/, '$1'), stripPath, uploadLimit: limit, port };
+  return { domain: domain.toLowerCase(), path: path.replace(/(.)\/+$/, '$1'), stripPath, uploadLimit: limit, port, tls: config.expose === 'https' };
 }
 
 /** From the label; undefined where there is none, or one of a release that says it otherwise. */
 export function parseRoute(label: string | undefined): Route | undefined {
   if (label === undefined) return undefined;
   try {
-    const { domain, path, stripPath, uploadLimit, port } = JSON.parse(label) as Partial<Route>;
+    const { domain, path, stripPath, uploadLimit, port, tls } = JSON.parse(label) as Partial<Route>;
     if (typeof domain !== 'string' || typeof path !== 'string' || typeof port !== 'number') return undefined;
-    return { domain, path, stripPath: stripPath === true, uploadLimit: typeof uploadLimit === 'number' ? uploadLimit : null, port };
+    return { domain, path, stripPath: stripPath === true, uploadLimit: typeof uploadLimit === 'number' ? uploadLimit : null, port, tls: tls === true };
   } catch {
     return undefined;
   }
@@ -58,9 +60,19 @@ export interface Router {
   lead(target: RouteTarget, choice: Choice, signal: AbortSignal): Promise<void>;
   /** Follows what happened on the node: addresses that changed, a proxy that is gone. */
   tend(team: string): Promise<void>;
+  /** Gets what routes need from outside of the node (certificates) until the signal aborts; calls back when a trouble came or went. Never throws. */
+  keep(changed: () => void, signal: AbortSignal): Promise<void>;
+  /** What keeps a route that is led from serving as it was asked to. */
+  trouble(route: Route): RouteTrouble | undefined;
+}
+
+export interface RouteTrouble {
+  readonly health: 'progressing' | 'degraded';
+  /** For people. */
+  readonly reason: string;
 }
 
 /** For people: `http://shop.example.org/api`. */
-export function addressOf({ domain, path }: Route): string {
-  return `http://${domain === '' ? '*' : domain}${path}`;
+export function addressOf({ domain, path, tls }: Route): string {
+  return `${tls ? 'https' : 'http'}://${domain === '' ? '*' : domain}${path}`;
 }
