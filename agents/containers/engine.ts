@@ -24,14 +24,16 @@ export function createContainerEngine(runtime: ContainerRuntime, router?: Router
     deploy: (spec, previous, context) => rollOut(runtime, spec, previous, context, router),
     remove: (target, context) => removeTarget(runtime, target, context, router),
     baseline: (spec) => spoken(takeBaseline(runtime, spec)),
-    observe: (team, memories) => spoken(observeTeam(runtime, looks, monitor, team, memories)),
+    observe: (team, memories) => spoken(observeTeam(runtime, looks, monitor, team, memories, router)),
     watch: async (team, onChange, signal) => {
       const tending = router === undefined ? undefined : new Tending(router, team);
       const changed = (prefix: string | undefined): void => {
         tending?.stir();
         onChange(prefix);
       };
+      const keeping = router?.keep(() => onChange(undefined), signal);
       await watchTeam(runtime, looks, monitor, team, changed, signal).finally(() => tending?.stop());
+      await keeping;
     },
     logs: (request, signal) => logsOf(runtime, request, signal),
   };

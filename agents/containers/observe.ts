@@ -7,6 +7,7 @@ import { isUp, sort } from './inventory.ts';
 import { LABEL, attemptOf } from './labels.ts';
 import type { Looks } from './looks.ts';
 import { pooled } from '../core/pool.ts';
+import { parseRoute, type Router } from './route.ts';
 import { stateOf } from './states.ts';
 import type { HealthMonitor } from './monitor.ts';
 import type { ContainerDetails, ContainerRuntime, ContainerSummary } from './runtime.ts';
@@ -30,6 +31,7 @@ export async function observeTeam(
   monitor: HealthMonitor,
   team: string,
   memories: ReadonlyMap<string, TargetMemory>,
+  router?: Pick<Router, 'trouble'>,
 ): Promise<readonly ObservedTarget[]> {
   monitor.adopt([...memories.values()].map((memory) => memory.spec));
   const containers = await runtime.list(look());
@@ -37,7 +39,7 @@ export async function observeTeam(
   const prefixes = new Set([...memories.keys(), ...ours.map((one) => one.labels[LABEL.prefix] ?? '')]);
   prefixes.delete('');
   const details = await looks.of(ours);
-  return pooled([...prefixes].sort(), (prefix) => observeTarget(monitor, team, prefix, memories.get(prefix), ours, details), 2);
+  return pooled([...prefixes].sort(), (prefix) => observeTarget(monitor, team, prefix, memories.get(prefix), ours, details, router), 2);
 }
 
 async function observeTarget(
@@ -47,6 +49,7 @@ async function observeTarget(
   memory: TargetMemory | undefined,
   ours: readonly ContainerSummary[],
   details: ReadonlyMap<string, ContainerDetails>,
+  router: Pick<Router, 'trouble'> | undefined,
 ): Promise<ObservedTarget> {
   const { finals, aside } = sort(ours, team, prefix);
   const states: ContainerState[] = [];
@@ -69,7 +72,8 @@ async function observeTarget(
     states.push({ name, imageName: image.name, image: image.image, digest: image.digest ?? '', state: 'missing', health: 'none', exitCode: 0, restarts: 0, id: '', detail: 'the container is missing' });
   }
   const newest = [...finals.values()].sort((a, b) => (attemptOf(a.labels) < attemptOf(b.labels) ? 1 : -1))[0];
-  const { health, reason } = judgeTarget(states, aside.length > 0);
+  const judged = judgeTarget(states, aside.length > 0);
+  const { health, reason } = judged.health === 'healthy' ? (troubleOf([...finals.values()], router) ?? judged) : judged;
   return {
     team,
     deployment: memory?.spec.deployment ?? newest?.labels[LABEL.deployment] ?? '',
@@ -109,6 +113,16 @@ async function stateWithHealth(monitor: HealthMonitor, summary: ContainerSummary
   const probed = await monitor.healthOf(summary.name, found);
   if (probed === undefined) return stateOf(summary, found, 'none', '');
   return stateOf(summary, found, probed.health, probed.health === 'healthy' ? '' : probed.output);
+}
+
+/** Containers may be fine and nobody reaches them as the manifest says. */
+function troubleOf(containers: readonly ContainerSummary[], router: Pick<Router, 'trouble'> | undefined): { health: TargetHealth; reason: string } | undefined {
+  const troubles = containers.flatMap((one) => {
+    const route = parseRoute(one.labels[LABEL.route]);
+    const trouble = route === undefined ? undefined : router?.trouble(route);
+    return trouble === undefined ? [] : [{ health: trouble.health, reason: `${one.name}: ${trouble.reason}` }];
+  });
+  return troubles.find(({ health }) => health === 'degraded') ?? troubles[0];
 }
 
 function judgeTarget(states: readonly ContainerState[], switching: boolean): { health: TargetHealth; reason: string } {

@@ -8,7 +8,7 @@ type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string
 
 const RULES: readonly Rule[] = [
   [(config) => (config.replicas ?? 1) > 1, 'asks for more than one replica; a Docker host runs one'],
-  [(config) => config.expose === 'https', 'asks for HTTPS, which this agent has no certificates for'],
+  [(config) => config.expose === 'https' && config.routing?.domain === undefined, 'asks for HTTPS and names no domain, and a certificate is for a name (routing.domain)'],
   [(config) => (config.expose ?? 'none') !== 'none' && (routeOf(config) === undefined || hasOwnNetwork(config)), 'asks to be exposed and has no port that requests could be led to'],
   [(config) => config.kubernetes !== undefined, 'has settings that only a cluster knows (kubernetes)'],
   [(config) => (config.volumes ?? []).some((volume) => volume.class !== undefined), 'names a storage class; only a cluster has those'],

@@ -1,8 +1,9 @@
 /** `tagboat agent docker|kubernetes|simulated`: the agent of one node. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Engine } from '../../agents/core/engine.ts';
+import type { CertificateOptions } from '../../agents/docker/certificates/certificates.ts';
 import type { StateKeeper } from '../../agents/kubernetes/state-keeper.ts';
 import { decodeJoin } from '../../proto/join.ts';
 import { TagboatError } from '../errors.ts';
@@ -25,13 +26,20 @@ interface Flags {
   readonly directory: string;
   readonly dockerHost?: string;
   readonly proxyPort?: string;
+  readonly httpsPort?: string;
   readonly proxyImage?: string;
+  readonly certificates?: string;
+  readonly acmeDirectory: string;
+  readonly acmeContact?: string;
+  readonly acmeCa?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly state?: string;
   readonly logLevel: string;
   readonly rotateSecretsKey?: boolean;
 }
+
+const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';
 
 const TYPES = {
   docker: 'deploy to the Docker engine of this host',
@@ -61,6 +69,11 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       command
         .option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)')
         .option('--proxy-port <port>', 'port of the node that leads to deployments with `expose` (80)')
+        .option('--https-port <port>', 'the same for `expose: https`; `none` for nothing (443)')
+        .option('--certificates <dir>', 'PEM files, read again when they change; they come before those of an authority')
+        .option('--acme-directory <url>', 'the authority that certificates come from; using it is agreeing to its terms; `none` for nothing', LETS_ENCRYPT)
+        .option('--acme-contact <address>', 'mail address for that authority')
+        .option('--acme-ca <file>', 'PEM file of authorities that its server may have, besides the usual ones')
         .option('--proxy-image <image>', 'HAProxy 2.6 or newer, with bash (haproxy:2.6)');
     }
     if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one').option('--state <namespace/name>', 'keep the directory in Secrets of that namespace, too, so that it outlives the pod');
@@ -134,13 +147,33 @@ async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: s
   if (type === 'simulated') return (await import('../../agents/simulated/engine.ts')).createSimulatedEngine({ stateFile: resolve(directory, 'simulated.json') });
   if (type === 'kubernetes') return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(clusterOptions(flags, io));
   const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
-  return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...(host !== undefined && { host }), proxy: proxyOf(flags) });
+  return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...(host !== undefined && { host }), proxy: proxyOf(flags), certificates: certificatesOf(flags, io, directory) });
 }
 
-function proxyOf({ proxyPort, proxyImage }: Flags): { readonly httpPort?: number; readonly image?: string } {
-  const httpPort = proxyPort === undefined ? undefined : Number(proxyPort);
-  if (httpPort !== undefined && !(Number.isInteger(httpPort) && httpPort > 0 && httpPort < 65_536)) throw new TagboatError('UsageError', `--proxy-port ${proxyPort} is no port`);
-  return { ...(httpPort !== undefined && { httpPort }), ...(proxyImage !== undefined && { image: proxyImage }) };
+function proxyOf({ proxyPort, httpsPort, proxyImage }: Flags): { readonly httpPort?: number; readonly httpsPort?: number | null; readonly image?: string } {
+  return {
+    ...(proxyPort !== undefined && { httpPort: portOf('--proxy-port', proxyPort) }),
+    ...(httpsPort !== undefined && { httpsPort: httpsPort === 'none' ? null : portOf('--https-port', httpsPort) }),
+    ...(proxyImage !== undefined && { image: proxyImage }),
+  };
+}
+
+function portOf(flag: string, text: string): number {
+  const port = Number(text);
+  if (!(Number.isInteger(port) && port > 0 && port < 65_536)) throw new TagboatError('UsageError', `${flag} ${text} is no port`);
+  return port;
+}
+
+function certificatesOf({ certificates, acmeDirectory, acmeContact, acmeCa }: Flags, io: CliIo, directory: string): CertificateOptions {
+  if (acmeDirectory !== 'none' && !/^https:\/\/[^\s/]/.test(acmeDirectory)) throw new TagboatError('UsageError', `--acme-directory ${acmeDirectory} is no https URL`);
+  if (acmeContact !== undefined && !/^[^\s@,]+@[^\s@,]+$/.test(acmeContact)) throw new TagboatError('UsageError', `--acme-contact ${acmeContact} is no mail address`);
+  const caFile = acmeCa === undefined ? undefined : resolve(io.directory, acmeCa);
+  if (caFile !== undefined && !existsSync(caFile)) throw new TagboatError('UsageError', `--acme-ca ${acmeCa} is not there`);
+  return {
+    directory: resolve(directory, 'certificates'),
+    acme: acmeDirectory === 'none' ? undefined : { directoryUrl: acmeDirectory, contact: acmeContact, caFile },
+    provided: certificates === undefined ? undefined : resolve(io.directory, certificates),
+  };
 }
 
 /** The agent's errors in the words and exit codes of the command line. */

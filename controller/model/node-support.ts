@@ -36,7 +36,7 @@ const DOCKER: readonly Rule[] = [
   present('/healthCheck/start', 'Docker hosts have one health check, not a startup probe', (config) => config.healthCheck?.start),
   present('/healthCheck/live', 'Docker hosts have one health check, not a liveness probe', (config) => config.healthCheck?.live),
   present('/healthCheck/ready', 'Docker hosts have one health check, not a readiness probe', (config) => config.healthCheck?.ready),
-  present('/expose', "this release's proxy has no certificates; use http behind something that has", (config) => (config.expose === 'https' ? config.expose : undefined)),
+  present('/expose', 'a certificate is for a name: https needs routing.domain', (config) => (config.expose === 'https' && config.routing?.domain === undefined ? config.expose : undefined)),
   present('/expose', 'requests need a port to be led to: routing.port or the first of ports', (config) => (isExposed(config) && config.routing?.port === undefined && !config.ports?.length ? config.expose : undefined)),
   present('/expose', 'with networkMode host or none there is no network to lead requests over', (config) => (isExposed(config) && hasOwnNetwork(config) ? config.expose : undefined)),
   (config) => ((config.replicas ?? 1) <= 1 ? [] : [{ pointer: '/replicas', reason: 'a Docker host runs each container once' }]),

@@ -786,7 +786,7 @@ export interface ContainerConfig {
    */
   routing?: Routing;
   /**
-   * `http` or `https` makes `routing` reachable: through the node's proxy on Docker (http only), by an Ingress on Kubernetes. Default: "none".
+   * `http` or `https` makes `routing` reachable: through the node's proxy on Docker, by an Ingress on Kubernetes. `https` on Docker needs `routing.domain`; the agent gets the certificate, and plain requests are sent to HTTPS. Default: "none".
    */
   expose?: 'none' | 'http' | 'https';
   /**

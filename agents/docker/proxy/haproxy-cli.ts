@@ -4,13 +4,20 @@ import type { Readable } from 'node:stream';
 import { RuntimeError } from '../../containers/runtime.ts';
 import { outputOf } from '../demultiplex.ts';
 import { engineError } from '../docker-errors.ts';
-import { CLI_PORT, CONFIG_PATH, type Slot } from './haproxy-config.ts';
+import { CERTIFICATES_PATH, certificatePath, CLI_PORT, PROOFS_PATH, type Slot } from './haproxy-config.ts';
 
 const CALL_MS = 10_000;
+/** Commands in one line, which the proxy bounds. */
+const AT_ONCE = 40;
 const MOST_OUTPUT = 4 * 1024 * 1024;
 /** The image brings bash and not much more; its sockets spare us another program. */
-const ASK = `exec 3<>/dev/tcp/127.0.0.1/${CLI_PORT} || exit 3; printf '%s\\nquit\\n' "$1" >&3; while IFS= read -r line <&3; do printf '%s\\n' "$line"; done`;
-const HEAD = `IFS= read -r line < ${CONFIG_PATH}; printf '%s\\n' "$line"`;
+const OPEN = `exec 3<>/dev/tcp/127.0.0.1/${CLI_PORT} || exit 3`;
+const READ = `while IFS= read -r line <&3; do printf '%s\\n' "$line"; done`;
+const ASK = `${OPEN}; printf '%s\\nquit\\n' "$1" >&3; ${READ}`;
+/** The key is read where it lies: arguments of processes are for everybody on the node to see. */
+const SET_CERTIFICATE = `${OPEN}; printf '@1 set ssl cert %s <<\\n%s\\n\\n' "$1" "$(<"$1")" >&3; printf 'quit\\n' >&3; ${READ}`;
+const LIST_CERTIFICATE = `${OPEN}; printf '@1 add ssl crt-list ${CERTIFICATES_PATH} <<\\n%s %s\\n\\n' "$1" "$2" >&3; printf 'quit\\n' >&3; ${READ}`;
+const HEAD = `[ -r "$1" ] && IFS= read -r line < "$1"; printf '%s\\n' "$line"`;
 
 export interface ServerState {
   readonly backend: string;
@@ -30,9 +37,43 @@ export class HaproxyCli {
     this.#id = id;
   }
 
-  /** The first line of the configuration file, which names its structure. */
-  async configHead(signal: AbortSignal): Promise<string> {
-    return (await this.#exec(['bash', '-c', HEAD], signal)).output;
+  /** The first line of a file in the container; '' where there is none. The configuration's names its structure. */
+  async head(path: string, signal: AbortSignal): Promise<string> {
+    return (await this.#exec(['bash', '-c', HEAD, 'head', path], signal)).output.trim();
+  }
+
+  /** Fingerprints by name, of the certificates that the running process serves. */
+  async certificates(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const list = (await this.#ask(`@1 show ssl crt-list ${CERTIFICATES_PATH}`, signal)) ?? '';
+    const domains = list.split('\n').flatMap((line) => (line.startsWith('/') ? (line.trim().split(' ')[1] ?? []) : []));
+    const found = new Map<string, string>();
+    for (let at = 0; at < domains.length; at += AT_ONCE) {
+      const some = domains.slice(at, at + AT_ONCE);
+      const answer = (await this.#ask(some.map((domain) => `@1 show ssl cert ${certificatePath(domain)}`).join('; '), signal)) ?? '';
+      const fingerprints = new Map(answer.split('Filename: ').map((part) => [part.split('\n')[0] ?? '', /^SHA1 FingerPrint: ([0-9A-F]{40})$/m.exec(part)?.[1] ?? '']));
+      for (const domain of some) found.set(domain, fingerprints.get(certificatePath(domain)) ?? '');
+    }
+    return found;
+  }
+
+  /** Takes a certificate from its file into the running process. What becomes of it, `certificates` tells. */
+  async takeCertificate(domain: string, isListed: boolean, signal: AbortSignal): Promise<void> {
+    const path = certificatePath(domain);
+    // Says so where it is there already, which is no harm.
+    await this.#ask(`@1 new ssl cert ${path}`, signal);
+    await this.#exec(['bash', '-c', SET_CERTIFICATE, 'set', path], signal);
+    await this.#ask(`@1 commit ssl cert ${path}`, signal);
+    if (!isListed) await this.#exec(['bash', '-c', LIST_CERTIFICATE, 'list', path, domain], signal);
+  }
+
+  async dropCertificate(domain: string, signal: AbortSignal): Promise<void> {
+    const path = certificatePath(domain);
+    await this.#ask(`@1 del ssl crt-list ${CERTIFICATES_PATH} ${path}; @1 del ssl cert ${path}`, signal);
+  }
+
+  /** Shows an answer to certificate authorities at a path, or no longer. */
+  async showProof(path: string, text: string | undefined, signal: AbortSignal): Promise<void> {
+    await this.#ask(text === undefined ? `@1 del map ${PROOFS_PATH} ${path}` : `@1 add map ${PROOFS_PATH} ${path} ${text}`, signal);
   }
 
   /** Undefined while the proxy is starting or reloading. */

@@ -11,11 +11,14 @@ import type { AttemptContext } from '../../core/engine.ts';
 import { pause } from '../../core/pool.ts';
 import { look } from '../../containers/calls.ts';
 import { LABEL } from '../../containers/labels.ts';
-import { addressOf, type Choice, type Route, type Router, type RouteTarget } from '../../containers/route.ts';
+import { addressOf, type Choice, type Route, type Router, type RouteTarget, type RouteTrouble } from '../../containers/route.ts';
 import { RuntimeError, type ContainerRuntime, type ContainerSummary } from '../../containers/runtime.ts';
+import type { Bundle } from '../certificates/bundle.ts';
+import type { Certificates } from '../certificates/certificates.ts';
 import { backendsOf, isSameAddress, type Backend, type Wish } from './backends.ts';
 import { HaproxyCli, type ServerState } from './haproxy-cli.ts';
-import { KEEP_ALIVE_MS, SLOTS, structureOf, type ConfiguredBackend, type Server, type Slot } from './haproxy-config.ts';
+import { CONFIG_PATH, KEEP_ALIVE_MS, PROOFS_PATH, SLOTS, structureOf, type ConfiguredBackend, type Server, type Slot } from './haproxy-config.ts';
+import { proofsText, serveBundles, storeBundles, type Bundles } from './proxy-certificates.ts';
 import { PROXY_NAME, ProxyContainer, type ProxyOptions } from './proxy-container.ts';
 
 const START_MS = 15_000;
@@ -36,9 +39,17 @@ export class HaproxyRouter implements Router {
   /** Targets whose containers are being removed: they have routes until they are gone, and nobody is led there. */
   readonly #withdrawn = new Set<string>();
 
-  constructor(docker: Docker, runtime: ContainerRuntime, options: ProxyOptions) {
+  readonly #certificates: Certificates | undefined;
+  readonly #options: ProxyOptions;
+  /** The team that this agent tends; known with the first call. */
+  #team: string | undefined;
+  readonly #proofs = new Map<string, string>();
+
+  constructor(docker: Docker, runtime: ContainerRuntime, options: ProxyOptions, certificates?: Certificates) {
     this.#docker = docker;
     this.#runtime = runtime;
+    this.#options = options;
+    this.#certificates = certificates;
     this.#proxy = new ProxyContainer(docker, runtime, options);
   }
 
@@ -49,11 +60,18 @@ export class HaproxyRouter implements Router {
       const taken = other.prefix === target.prefix ? undefined : routes.find((route) => isSameAddress(route, other.route));
       if (taken !== undefined) throw new AttemptFailure('RouteTaken', `${addressOf(taken)} leads to ${other.key.replace('.', '-')} on this node already; nothing was touched. Choose another domain or path`);
     }
+    const needsTls = routes.some(({ tls }) => tls);
+    if (needsTls && this.#options.httpsPort === null) throw new AttemptFailure('Unsupported', 'the proxy of this node serves no HTTPS (--https-port none); nothing was touched');
     safePoint(context);
     await this.#inTurn(() => this.#proxy.ensureImage((text) => context.progress('route', text), AbortSignal.any([context.cancel, context.deadline])));
     safePoint(context);
-    const created = await this.#inTurn(() => this.#proxy.ensureRunning(target.team, containers));
-    if (created) context.progress('route', `started the proxy ${PROXY_NAME}`);
+    const made = await this.#inTurn(async () => {
+      const done = await this.#proxy.ensureRunning(target.team, containers, needsTls);
+      // Whom it led to before, it leads to at once.
+      if (done === 'replaced') await this.#sync(target.team);
+      return done;
+    });
+    if (made !== 'found') context.progress('route', `${made === 'started' ? 'started the proxy' : 'gave a port for HTTPS to the proxy'} ${PROXY_NAME}`);
   }
 
   async lead(target: RouteTarget, choice: Choice, signal: AbortSignal): Promise<void> {
@@ -68,30 +86,58 @@ export class HaproxyRouter implements Router {
     await this.#inTurn(() => this.#sync(team));
   }
 
+  async keep(changed: () => void, signal: AbortSignal): Promise<void> {
+    const show = async (path: string, text: string | undefined): Promise<void> => this.#inTurn(() => this.#show(path, text));
+    const install = async (): Promise<void> => (this.#team === undefined ? undefined : this.tend(this.#team));
+    await this.#certificates?.run({ show, install, changed }, signal);
+  }
+
+  trouble({ tls, domain }: Route): RouteTrouble | undefined {
+    if (!tls) return undefined;
+    if (this.#proxy.secure === false) return { health: 'degraded', reason: `port ${this.#options.httpsPort ?? 443} of the node, for HTTPS, was not free when the proxy was started; free it, then remove the container ${PROXY_NAME}: it is made anew` };
+    if (this.#certificates === undefined) return { health: 'degraded', reason: 'this agent was started without certificates' };
+    return this.#certificates.trouble(domain);
+  }
+
+  async #show(path: string, text: string | undefined): Promise<void> {
+    if (text === undefined) this.#proofs.delete(path);
+    else this.#proofs.set(path, text);
+    await this.#proxy.put([[PROOFS_PATH, proofsText(this.#proofs)]]);
+    await new HaproxyCli(this.#docker, this.#proxy.id).showProof(path, text, look());
+  }
+
   /** Brings the proxy to what the engine's containers ask for; answers who may still have requests under way. */
   async #sync(team: string, wish?: Wish): Promise<{ readonly cli: HaproxyCli; readonly servers: readonly Leaving[]; readonly graceMs: number } | undefined> {
+    this.#team = team;
     const containers = await this.#runtime.list(look());
     const backends = this.#backends(containers, team, wish);
+    const domains = backends.flatMap(({ route }) => (route.tls ? [route.domain] : []));
+    this.#certificates?.want(domains);
     if (backends.length === 0) {
       await this.#proxy.removeIfOurs(team, containers);
       return undefined;
     }
-    await this.#proxy.ensureRunning(team, containers);
+    await this.#proxy.ensureRunning(team, containers, false);
     const id = this.#proxy.id;
     const cli = new HaproxyCli(this.#docker, id);
     const before = await this.#answering(cli);
     const placed = await this.#place(backends, before);
     if (placed.length === 0) return undefined;
-    const structure = structureOf(placed);
+    const structure = structureOf(placed, this.#options.httpsPort ?? 443);
     const known = new Map(before.filter((one) => one.ready).map((one) => [one.backend, one]));
     const graceMs = Math.max(0, ...containers.map((one) => (one.labels[LABEL.route] === undefined ? 0 : Number(one.labels[LABEL.stopGrace] ?? 10) * 1000 || 0)));
 
-    if ((await cli.configHead(look())) !== `# structure ${structure}`) {
+    const bundles = this.#bundlesOf(domains);
+    const others = await storeBundles(bundles, this.#proofs, this.#proxy, cli);
+    const isAsBefore = bundles.size === 0 && !others;
+    if ((await cli.head(CONFIG_PATH, look())) !== `# structure ${structure}` || !(isAsBefore || (await serveBundles(bundles, cli)))) {
       await this.#proxy.configure(placed, cli);
       await cli.reload(look());
       await this.#serving(cli, placed);
+      this.#certificates?.serves(bundles.keys());
       return { cli, servers: [], graceMs: graceMs + KEEP_ALIVE_MS };
     }
+    this.#certificates?.serves(bundles.keys());
     const changed = placed.filter((one) => !isAt(known.get(one.key), one.server));
     if (changed.length === 0) return undefined;
     const servers = changed.flatMap(({ key }): Leaving[] => {
@@ -154,6 +200,13 @@ export class HaproxyRouter implements Router {
       if (servers !== undefined && placed.every((one) => servers.some((server) => server.backend === one.key && isAt(server, one.server)))) return;
     }
     throw new RuntimeError('EngineError', `the proxy ${PROXY_NAME} did not take its new configuration; look at its log`);
+  }
+
+  #bundlesOf(domains: readonly string[]): Bundles {
+    return new Map([...new Set(domains)].sort().flatMap((domain): [string, Bundle][] => {
+      const bundle = this.#certificates?.bundleOf(domain);
+      return bundle === undefined ? [] : [[domain, bundle]];
+    }));
   }
 
   #backends(containers: readonly ContainerSummary[], team: string, wish?: Wish): Backend[] {

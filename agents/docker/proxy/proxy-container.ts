@@ -5,20 +5,25 @@ import { change, look } from '../../containers/calls.ts';
 import { prepareImages } from '../../containers/images.ts';
 import { isUp } from '../../containers/inventory.ts';
 import { LABEL } from '../../containers/labels.ts';
-import type { ContainerRuntime, ContainerSummary } from '../../containers/runtime.ts';
+import { RuntimeError, type ContainerRuntime, type ContainerSummary } from '../../containers/runtime.ts';
 import { engineError, isStatus } from '../docker-errors.ts';
 import { packTar } from '../tar.ts';
 import type { HaproxyCli } from './haproxy-cli.ts';
 import { CLI_PORT, CONFIG_PATH, haproxyConfig, type ConfiguredBackend } from './haproxy-config.ts';
+import { emptyFiles } from './proxy-certificates.ts';
 
 export const PROXY_NAME = 'tagboat-proxy';
 const ROLE = 'proxy';
+/** The node's port for HTTPS; absent where it has none. */
+const HTTPS_LABEL = 'tagboat.dev/https-port';
 
 export interface ProxyOptions {
   /** HAProxy 2.6 or newer with bash, as the official image (not its Alpine variant). */
   readonly image: string;
   /** Of the node. */
   readonly httpPort: number;
+  /** Of the node; null: no HTTPS. */
+  readonly httpsPort: number | null;
 }
 
 export class ProxyContainer {
@@ -27,6 +32,7 @@ export class ProxyContainer {
   readonly #options: ProxyOptions;
   #image: string | undefined;
   #id = '';
+  #secure: boolean | undefined;
 
   constructor(docker: Docker, runtime: ContainerRuntime, options: ProxyOptions) {
     this.#docker = docker;
@@ -47,29 +53,63 @@ export class ProxyContainer {
     this.#image = [...ready.values()][0]?.source;
   }
 
-  /** True if it had to be made or started. Throws AttemptFailure where the name, or the port, is somebody else's. */
-  async ensureRunning(team: string, containers: readonly ContainerSummary[]): Promise<boolean> {
+  /** Whether the node's port for HTTPS leads to it; undefined before `ensureRunning` found or made one. */
+  get secure(): boolean | undefined {
+    return this.#secure;
+  }
+
+  /**
+   * Throws AttemptFailure where the name, or the port, is somebody else's.
+   *
+   * @param needsTls one that has no port for HTTPS is replaced by one that has, which closes connections; else it is left alone.
+   */
+  async ensureRunning(team: string, containers: readonly ContainerSummary[], needsTls: boolean): Promise<'found' | 'started' | 'replaced'> {
     const there = containers.find((one) => one.name === PROXY_NAME) ?? (await this.#find());
     if (there !== undefined && (there.labels[LABEL.team] !== team || there.labels[LABEL.role] !== ROLE)) {
       throw new AttemptFailure('NameTaken', `the container ${PROXY_NAME} of this node is not the proxy of team ${team}; one node's ports lead to one team. Remove it, or deploy to a node of your own`);
     }
-    this.#id = there?.id ?? (await this.#create(team));
-    if (there !== undefined && isUp(there)) return false;
+    const isSecure = there?.labels[HTTPS_LABEL] === String(this.#options.httpsPort);
+    if (there !== undefined && (isSecure || !needsTls)) {
+      this.#id = there.id;
+      this.#secure = isSecure;
+      if (isUp(there)) return 'found';
+      await this.#runtime.start(there.id, change());
+      return 'started';
+    }
+    if (there !== undefined) await this.#runtime.remove(there.id, change());
+    await this.#make(team, needsTls);
+    return there === undefined ? 'started' : 'replaced';
+  }
+
+  /** Where the port for HTTPS is somebody else's, plain HTTP goes on without it. */
+  async #make(team: string, needsTls: boolean): Promise<void> {
+    if (this.#options.httpsPort === null) return this.#launch(team, null);
     try {
-      await this.#runtime.start(this.#id, change());
+      await this.#launch(team, this.#options.httpsPort);
     } catch (error) {
-      if (there === undefined) await this.#runtime.remove(this.#id, change());
+      if (!(error instanceof RuntimeError && error.code === 'PortInUse')) throw error;
+      await this.#launch(team, null);
+      if (needsTls) throw error;
+    }
+  }
+
+  async #launch(team: string, httpsPort: number | null): Promise<void> {
+    const id = await this.#create(team, httpsPort);
+    try {
+      await this.#runtime.start(id, change());
+    } catch (error) {
+      await this.#runtime.remove(id, change());
       throw error;
     }
-    return true;
+    this.#secure = httpsPort !== null;
   }
 
   /** Writes the file for the next start and the next reload; a text that the proxy would not take is not left there. */
   async configure(backends: readonly ConfiguredBackend[], cli: HaproxyCli): Promise<void> {
-    const text = Buffer.from(haproxyConfig(backends));
-    await this.#put(`${CONFIG_PATH}.new`, text);
+    const text = haproxyConfig(backends, this.#options.httpsPort ?? 443);
+    await this.put([[`${CONFIG_PATH}.new`, text]]);
     await cli.check(`${CONFIG_PATH}.new`, look());
-    await this.#put(CONFIG_PATH, text);
+    await this.put([[CONFIG_PATH, text]]);
   }
 
   /** Puts the proxy on a network of the container; answers its name. The target's own comes first. */
@@ -112,7 +152,7 @@ export class ProxyContainer {
     if (there?.labels[LABEL.team] === team && there.labels[LABEL.role] === ROLE) await this.#runtime.remove(there.id, change());
   }
 
-  async #create(team: string): Promise<string> {
+  async #create(team: string, httpsPort: number | null): Promise<string> {
     await this.ensureImage(() => undefined, look());
     const { httpPort } = this.#options;
     try {
@@ -122,21 +162,23 @@ export class ProxyContainer {
         User: '0',
         Entrypoint: [],
         Cmd: ['haproxy', '-W', '-db', '-S', `127.0.0.1:${CLI_PORT}`, '-f', CONFIG_PATH],
-        Labels: { [LABEL.team]: team, [LABEL.role]: ROLE },
-        ExposedPorts: { '80/tcp': {} },
-        HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(httpPort) }] }, RestartPolicy: { Name: 'unless-stopped' } },
+        Labels: { [LABEL.team]: team, [LABEL.role]: ROLE, ...(httpsPort !== null && { [HTTPS_LABEL]: String(httpsPort) }) },
+        ExposedPorts: { '80/tcp': {}, ...(httpsPort !== null && { '443/tcp': {} }) },
+        HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(httpPort) }], ...(httpsPort !== null && { '443/tcp': [{ HostPort: String(httpsPort) }] }) }, RestartPolicy: { Name: 'unless-stopped' } },
         abortSignal: change(),
       });
       this.#id = container.id;
-      await this.#put(CONFIG_PATH, Buffer.from(haproxyConfig([])));
+      await this.put([...emptyFiles(), [CONFIG_PATH, haproxyConfig([], httpsPort ?? 443)]]);
       return container.id;
     } catch (error) {
       throw engineError(error, `creating the proxy ${PROXY_NAME}`, 'ContainerCreateFailed');
     }
   }
 
-  async #put(path: string, content: Buffer): Promise<void> {
-    await this.#docker.getContainer(this.#id).putArchive(packTar([{ path, mode: 0o644, uid: 0, gid: 0, content }]), { path: '/', abortSignal: change() }).catch((error: unknown) => {
+  /** Files for the proxy alone: there may be keys in them. */
+  async put(files: readonly (readonly [path: string, text: string])[]): Promise<void> {
+    const tar = packTar(files.map(([path, text]) => ({ path, mode: 0o600, uid: 0, gid: 0, content: Buffer.from(text) })));
+    await this.#docker.getContainer(this.#id).putArchive(tar, { path: '/', abortSignal: change() }).catch((error: unknown) => {
       throw engineError(error, 'writing the configuration of the proxy');
     });
   }

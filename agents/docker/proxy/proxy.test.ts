@@ -23,7 +23,8 @@ interface Answer {
 if (world !== undefined) {
   const { docker, host } = world;
   const port = await freePort();
-  const engine = createDockerEngine({ host, proxy: { httpPort: port } });
+  const httpsPort = await freePort();
+  const engine = createDockerEngine({ host, proxy: { httpPort: port, httpsPort } });
   let attempt = 0;
   test.after(() => world.cleanUp());
 
@@ -151,7 +152,7 @@ if (world !== undefined) {
     assert.is(taken.outcome === 'failed' && taken.code, 'RouteTaken');
     assert.equal((await ask('/')).body, '1.0.0');
 
-    const other = createDockerEngine({ host, proxy: { httpPort: port } });
+    const other = createDockerEngine({ host, proxy: { httpPort: port, httpsPort } });
     const foreign = await other.deploy({ ...world.spec(world.prefix('foreign'), { web: web('1.1.0') }), team: `${world.team}-2` }, undefined, contextOf(++attempt));
     assert.is(foreign.outcome === 'failed' && foreign.code, 'NameTaken', 'R1: one node\'s ports lead to one team');
     await remove(prefix);

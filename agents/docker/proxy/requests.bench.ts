@@ -19,7 +19,8 @@ async function main(): Promise<void> {
   const world = engineForTests('requests');
   if (world === undefined) return;
   const port = await freePort();
-  const engine = createDockerEngine({ host: world.host, proxy: { httpPort: port } });
+  const httpsPort = await freePort();
+  const engine = createDockerEngine({ host: world.host, proxy: { httpPort: port, httpsPort } });
   const prefix = world.prefix('requests');
   let attempt = 0;
   const deploy = async (version: string, more: ContainerConfig = {}): Promise<string> => {
