@@ -6,7 +6,8 @@ const WAITING = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName',
 
 const WORDS: readonly (readonly [RegExp, FailureCode, string])[] = [
   [/InvalidImageName|invalid reference format|couldn't parse image/i, 'ImageUnknown', 'is no image reference'],
-  [/unauthorized|authentication required|no basic auth|401|403|requested access to the resource is denied|pull access denied/i, 'RegistryUnauthorized', 'the registry does not let the cluster have'],
+  [/unauthorized|forbidden|authentication required|no basic auth|requested access to the resource is denied|pull access denied/i, 'RegistryUnauthorized', 'the registry does not let the cluster have'],
+  [/toomanyrequests|too many requests|rate limit/i, 'RegistryRateLimited', 'the registry has had too many requests to give'],
   [/manifest unknown|not found|does not exist|no such image|repository .* unknown|name unknown/i, 'ImageUnknown', 'the registry does not have'],
   [/no such host|connection refused|timeout|deadline exceeded|EOF|network is unreachable|i\/o timeout|TLS handshake|server misbehaving/i, 'RegistryUnreachable', 'the registry cannot be reached for'],
 ];
@@ -24,9 +25,16 @@ export function judgeImage(status: ContainerStatus, pod: Pod, events: readonly L
   const said = waiting.reason === 'ErrImagePull' || waiting.reason === 'InvalidImageName' ? waiting.message : failures.find((event) => event.message?.includes(image))?.message;
   if (said === undefined && waiting.reason === 'ImagePullBackOff' && failures.length === 0) return undefined;
   const text = said ?? failures.at(-1)?.message ?? waiting.message ?? waiting.reason;
-  const known = WORDS.find(([words]) => words.test(`${waiting.reason} ${text}`));
+  // The name of an image and its registry's port say nothing, whatever words and numbers they hold.
+  const words = `${waiting.reason} ${withoutImage(text, image)}`;
+  const known = WORDS.find(([pattern]) => pattern.test(words));
   const passing = known === undefined || known[1] === 'RegistryUnreachable';
   if (passing && waiting.reason === 'ErrImagePull' && failures.length < TRIES) return undefined;
-  const [, code, words] = known ?? [/./, 'ImagePullFailed' as const, 'the cluster cannot pull'];
-  return { code, text: code === 'ImageUnknown' && words.startsWith('is') ? `${image} ${words}: ${text}` : `${words} ${image}: ${text}` };
+  const [, code, verdict] = known ?? [/./, 'ImagePullFailed' as const, 'the cluster cannot pull'];
+  return { code, text: code === 'ImageUnknown' && verdict.startsWith('is') ? `${image} ${verdict}: ${text}` : `${verdict} ${image}: ${text}` };
+}
+
+function withoutImage(text: string, image: string): string {
+  const name = image.split('@', 1)[0]!.replace(/:[^/:]*$/, '');
+  return name === '' ? text : text.replaceAll(image, '').replaceAll(name, '');
 }

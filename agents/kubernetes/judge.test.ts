@@ -49,6 +49,10 @@ test('an image that cannot come is told apart by what the registry said, a passi
   const pull = (message: string, reason = 'ErrImagePull'): Pod => pod({ state: { waiting: { reason, message } } });
   assert.is(codeOf(judge(scene({ pods: [pull('manifest for web:1 not found: manifest unknown')] }))), 'ImageUnknown');
   assert.is(codeOf(judge(scene({ pods: [pull('pull access denied for web, repository does not exist or may require authorization')] }))), 'RegistryUnauthorized');
+  const named = pod({ image: 'localhost:40369/unauthorized:9', state: { waiting: { reason: 'ErrImagePull', message: 'manifest for localhost:40369/unauthorized:9 not found' } } });
+  assert.is(codeOf(judge(scene({ pods: [named] }))), 'ImageUnknown', 'what the image is called counts for nothing');
+  assert.is(codeOf(judge(scene({ pods: [pull('unexpected status code 403 Forbidden')] }))), 'RegistryUnauthorized');
+  assert.is(codeOf(judge(scene({ pods: [pull('toomanyrequests: You have reached your pull rate limit')] }))), 'RegistryRateLimited');
   assert.is(codeOf(judge(scene({ pods: [pull('dial tcp: lookup registry: no such host')] }))), 'waiting');
   const backOff = pull('Back-off pulling image "web:1"', 'ImagePullBackOff');
   assert.is(codeOf(judge(scene({ pods: [backOff] }))), 'waiting', 'nothing is known yet');
