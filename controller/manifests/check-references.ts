@@ -3,8 +3,8 @@ import { validate as validCron } from 'node-cron';
 import semver from 'semver';
 import { matchesGlob } from '../model/branch-glob.ts';
 import { dependencyOrder } from '../model/dependency-order.ts';
-import type { Manifest, ManifestSet } from '../model/manifest.ts';
-import { objectName } from '../model/manifest.ts';
+import type { AnyManifest, Manifest, ManifestSet } from '../model/manifest.ts';
+import { KINDS, objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import { checkRegistries } from '../model/registry.ts';
@@ -29,32 +29,85 @@ export interface CheckOptions {
   readonly remember?: (deployment: Manifest<'Deployment'>, check: () => readonly Problem[]) => readonly Problem[];
 }
 
+/** What a check found, for the next one to take over. */
+export interface Checked {
+  readonly set: ManifestSet;
+  /** All problems between manifests, in order. Those of `set` itself are not repeated. */
+  readonly problems: readonly Problem[];
+  /** By name; only deployments that have any. */
+  readonly ofDeployments: ReadonlyMap<string, readonly Problem[]>;
+  readonly taken: readonly Problem[];
+  readonly cycles: readonly Problem[];
+}
+
+/** An earlier check, and the deployments that are all that has changed since (`changedDeployments`). */
+export interface CheckedBefore {
+  readonly checked: Checked;
+  readonly changed: readonly string[];
+}
+
+/** The problems of `check`. */
+export function checkReferences(set: ManifestSet, options: CheckOptions = {}): readonly Problem[] {
+  return check(set, options).problems;
+}
+
 /**
- * All problems between manifests, in order. Those of `set` itself are not repeated. What depends on a version's content is
- * checked with the version at hand: an error where the deployment follows a branch, a warning where it names a tag.
+ * What depends on a version's content is checked with the version at hand: an error where the deployment follows a branch, a warning where
+ * it names a tag. With `earlier` only deployments that changed are looked at; `options` must say the same as they did then.
  */
-export function checkReferences(set: ManifestSet, options: CheckOptions = {}): Problem[] {
-  const problems: Problem[] = [...checkTeam(set, options.team), ...checkProducts(set), ...checkSealed(set)];
+export function check(set: ManifestSet, options: CheckOptions = {}, earlier?: CheckedBefore): Checked {
+  const { Deployment } = set.byKind;
+  const ofDeployments = new Map(earlier?.checked.ofDeployments);
+  for (const name of earlier?.changed ?? Deployment.keys()) {
+    const deployment = Deployment.get(name) as Manifest<'Deployment'>;
+    const own = (): Problem[] => checkDeployment(deployment, set, options);
+    const found = [...checkSealed(deployment), ...(options.remember === undefined ? own() : options.remember(deployment, own))];
+    if (found.length > 0) ofDeployments.set(name, found);
+    else ofDeployments.delete(name);
+  }
+  const was = (name: string): Manifest<'Deployment'>['spec'] | undefined => earlier?.checked.set.byKind.Deployment.get(name)?.spec;
+  const asBefore = (differs: (before: Manifest<'Deployment'>['spec'], now: Manifest<'Deployment'>['spec']) => boolean): boolean =>
+    earlier !== undefined && !earlier.changed.some((name) => differs(was(name)!, Deployment.get(name)!.spec));
+  // Whoever owns a target that two claim depends on the database; where nobody disputes one and nobody moved, nobody does now.
+  const taken = earlier?.checked.taken.length === 0 && asBefore((before, now) => before.node !== now.node || before.prefix !== now.prefix) ? earlier.checked.taken : takenTargets(set, options);
+  // Only who waits can be part of a circle.
+  const cycles = asBefore((before, now) => before.dependsOn !== undefined || now.dependsOn !== undefined) ? earlier!.checked.cycles : cyclesOf(set);
+  const problems = [...checkTeam(set, options.team), ...checkOthers(set), ...inOrder(ofDeployments, Deployment), ...taken, ...cycles];
+  const hints = brokenHints(set);
+  const hinted = problems.map((item) => (hints.has(item.message) ? { ...item, hint: hints.get(item.message) as string } : item));
+  return { set, problems: dedupe(hinted.sort(compareProblems)), ofDeployments, taken, cycles };
+}
+
+/** Of everything but deployments. */
+function checkOthers(set: ManifestSet): Problem[] {
+  const problems: Problem[] = checkProducts(set);
+  for (const kind of KINDS) if (kind !== 'Deployment') for (const manifest of set.byKind[kind].values()) problems.push(...checkSealed(manifest as AnyManifest));
   for (const version of set.byKind.Version.values()) problems.push(...checkVersion(version, set));
   for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortForms(bundle));
-  for (const deployment of set.byKind.Deployment.values()) {
-    const check = (): Problem[] => checkDeployment(deployment, set, options);
-    problems.push(...(options.remember === undefined ? check() : options.remember(deployment, check)));
-  }
-  for (const claim of targetClaims(set, options.recordedOwners).values()) {
-    for (const refused of claim.refused) {
+  return problems;
+}
+
+/** Whatever was looked at when: the same set has its problems in the same order. */
+function inOrder(ofDeployments: ReadonlyMap<string, readonly Problem[]>, deployments: ReadonlyMap<string, unknown>): readonly Problem[] {
+  if (ofDeployments.size < 2) return [...ofDeployments.values()].flat();
+  return [...deployments.keys()].flatMap((name) => ofDeployments.get(name) ?? []);
+}
+
+function takenTargets(set: ManifestSet, options: CheckOptions): Problem[] {
+  return [...targetClaims(set, options.recordedOwners).values()].flatMap((claim) =>
+    claim.refused.map((refused) => {
       const message = `the target ${claim.target} belongs to deployment ${claim.owner.name} (${claim.owner.file}:${claim.owner.line})`;
-      problems.push(problem('TargetTaken', refused.position('/spec/prefix'), message, { object: objectName(refused) }));
-    }
-  }
-  // Only who waits can be part of a circle.
-  const waiting = [...set.byKind.Deployment.values()].flatMap(({ name, spec }) => (spec.dependsOn === undefined ? [] : [{ name, dependsOn: spec.dependsOn }]));
-  for (const cycle of dependencyOrder(waiting).cycles) {
-    const first = set.byKind.Deployment.get(cycle[0] as string) as Manifest<'Deployment'>;
-    problems.push(problem('DependencyCycle', first.position('/spec/dependsOn'), `deployments wait for each other: ${cycle.join(' → ')}`, { object: objectName(first) }));
-  }
-  const hints = brokenHints(set);
-  return dedupe(problems.map((item) => (hints.has(item.message) ? { ...item, hint: hints.get(item.message) as string } : item)).sort(compareProblems));
+      return problem('TargetTaken', refused.position('/spec/prefix'), message, { object: objectName(refused) });
+    }),
+  );
+}
+
+function cyclesOf({ byKind: { Deployment } }: ManifestSet): Problem[] {
+  const waiting = [...Deployment.values()].flatMap(({ name, spec }) => (spec.dependsOn === undefined ? [] : [{ name, dependsOn: spec.dependsOn }]));
+  return dependencyOrder(waiting).cycles.map((cycle) => {
+    const first = Deployment.get(cycle[0] as string) as Manifest<'Deployment'>;
+    return problem('DependencyCycle', first.position('/spec/dependsOn'), `deployments wait for each other: ${cycle.join(' → ')}`, { object: objectName(first) });
+  });
 }
 
 /** Problems of one Deployment manifest by itself and with what it names. */

@@ -52,6 +52,27 @@ export function buildManifestSet(files: Iterable<{ readonly path: string; readon
 }
 
 /**
+ * The set after some files got other content, at the cost of those files: the maps of kinds that they do not hold stay the very same objects.
+ * Undefined where that does not suffice, because names came, went or stand in another order, or there is a problem; then it has to be built.
+ */
+export function replaceInSet(set: ManifestSet, changes: readonly { readonly before: ParsedFile; readonly after: ParsedFile }[]): ManifestSet | undefined {
+  if (set.problems.length > 0) return undefined;
+  const changed: AnyManifest[] = [];
+  for (const { before, after } of changes) {
+    if (after.problems.length > 0 || before.manifests.length !== after.manifests.length) return undefined;
+    for (const [index, manifest] of after.manifests.entries()) {
+      const old = before.manifests[index];
+      if (old?.kind !== manifest.kind || old.name !== manifest.name) return undefined;
+      changed.push(manifest);
+    }
+  }
+  const byKind = { ...set.byKind } as unknown as Record<Kind, Map<string, AnyManifest>>;
+  for (const kind of new Set(changed.map((manifest) => manifest.kind))) byKind[kind] = new Map(byKind[kind]);
+  for (const manifest of changed) byKind[manifest.kind].set(manifest.name, manifest);
+  return { ...set, byKind: byKind as unknown as ManifestSet['byKind'] };
+}
+
+/**
  * Reads a source through the cache: what is known is not read again. Stops at the limit of files. Errors of the source itself
  * (an unreadable object) are thrown on.
  */

@@ -48,11 +48,15 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed, o
     noteNode(wanted.node, key, action, observed, notes);
   }
 
-  const claimed = new Set<TargetKey>();
-  for (const wanted of desired.deployments.values()) claimed.add(targetKey(wanted.node, wanted.prefix));
-  for (const key of [...recorded.targets.keys()].sort()) {
-    const target = recorded.targets.get(key)!;
-    if (claimed.has(key) || desired.blocked.has(target.deployment) || (only !== undefined && !only.has(target.deployment))) continue;
+  const claims = (target: RecordedTarget, key: TargetKey): boolean => {
+    const wanted = desired.deployments.get(target.deployment);
+    return wanted !== undefined && targetKey(wanted.node, wanted.prefix) === key;
+  };
+  // Most targets are claimed by the deployment that they are recorded for.
+  const left = [...recorded.targets].filter(([key, target]) => (only === undefined || only.has(target.deployment)) && !desired.blocked.has(target.deployment) && !claims(target, key));
+  const claimed = new Set(left.length === 0 ? [] : [...desired.deployments.values()].map(({ node, prefix }) => targetKey(node, prefix)));
+  for (const [key, target] of left.sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (claimed.has(key)) continue;
     const action = planOrphan(target, desired, recorded);
     if (action) actions.push(action);
   }

@@ -10,7 +10,7 @@ import type { WatchedRepository } from '../store/deliveries.ts';
 import type { RefVersion, StoredVersion } from '../store/versions.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import type { Memory } from './memory.ts';
-import { incrementalVersions, rollingVersions, stateOf, tagNames, watchedRefs } from './ref-versions.ts';
+import { incrementalVersions, rollingVersions, stateOf, tagNames } from './ref-versions.ts';
 import type { SourceNeed, SourceRepository } from './source-repository.ts';
 
 export interface Elsewhere {
@@ -81,7 +81,7 @@ export function elsewhereDigest(products: readonly Elsewhere[], states: Readonly
   return products.map(({ product, repository, branches }) => {
     const state = states.get(product.name);
     const refs = state?.repository?.refs;
-    return [product.name, repository, state?.fault?.message ?? null, refs === undefined ? null : stateOf(watchedRefs([product], branches, refs), refs)];
+    return [product.name, repository, state?.fault?.message ?? null, refs === undefined ? null : stateOf([product], branches, refs)];
   });
 }
 

@@ -9,7 +9,7 @@ import { classifyEntry } from '../manifests/classify-entry.ts';
 import type { EntryMode } from '../manifests/classify-entry.ts';
 import { MANIFEST_LIMITS } from '../manifests/limits.ts';
 import type { ParseCache } from '../manifests/parse-cache.ts';
-import { buildManifestSet } from '../manifests/read-set.ts';
+import { buildManifestSet, replaceInSet } from '../manifests/read-set.ts';
 import type { ManifestSet, ParsedFile } from '../model/manifest.ts';
 import { compareProblems, problem } from '../model/problem.ts';
 import type { Problem } from '../model/problem.ts';
@@ -24,8 +24,7 @@ interface File {
 export interface ManifestFiles {
   readonly commit: string;
   readonly set: ManifestSet;
-  /** Blob id by path, of every file that holds a manifest. */
-  readonly blobs: ReadonlyMap<string, string>;
+  /** By path, every file that holds a manifest. */
   readonly files: ReadonlyMap<string, File>;
   readonly refused: ReadonlyMap<string, Problem>;
 }
@@ -52,6 +51,7 @@ export async function withChanges({ mirror, cache }: FilesOptions, commit: strin
   }
   let busySince = performance.now();
   let touched = removed.length > 0;
+  const replaced: { readonly before: ParsedFile; readonly after: ParsedFile }[] = [];
   for (const entry of [...added, ...modified]) {
     signal.throwIfAborted();
     if (performance.now() - busySince > LONGEST_STRETCH_MS) {
@@ -60,21 +60,24 @@ export async function withChanges({ mirror, cache }: FilesOptions, commit: strin
       busySince = performance.now();
     }
     const decision = classifyEntry(entry.path, entry.mode as EntryMode);
+    const before = files.get(entry.path)?.parsed;
     touched = files.delete(entry.path) || refused.delete(entry.path) || touched;
     if (decision.decision === 'ignore') continue;
     if (decision.decision === 'problem') refused.set(entry.path, decision.problem);
     else if (files.size < MANIFEST_LIMITS.files) {
       const parsed = await parse(mirror, cache, entry.oid, entry.path);
       if (parsed.manifests.length > 0 || parsed.problems.length > 0) files.set(entry.path, { path: entry.path, oid: entry.oid, parsed });
+      if (before !== undefined) replaced.push({ before, after: parsed });
     } else refused.set('', problem('TooManyFiles', NOWHERE, `there are more than ${MANIFEST_LIMITS.files} manifest files; the rest is not read`));
     touched = true;
   }
   if (base !== undefined && !touched) return { ...base, commit };
-  const set = buildManifestSet(files.values());
+  // Most commits give files that are there other content.
+  const quick = base !== undefined && added.length === 0 && removed.length === 0 && refused.size === 0 && replaced.length === modified.length ? replaceInSet(base.set, replaced) : undefined;
+  const set = quick ?? buildManifestSet(files.values());
   return {
     commit,
     set: refused.size === 0 ? set : { ...set, problems: [...set.problems, ...refused.values()].sort(compareProblems) },
-    blobs: new Map([...files.values()].map((file) => [file.path, file.oid])),
     files,
     refused,
   };

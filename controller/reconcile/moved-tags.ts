@@ -17,11 +17,12 @@ export function tagMoved(ref: RefVersion, frozen: StoredVersion, at: Position, o
 
 /** Of versions that no deployment names now; the others are told at their deployments. */
 export function movedTags(set: ManifestSet, versions: readonly RefVersion[], frozen: ReadonlyMap<string, StoredVersion>): Problem[] {
-  const named = new Set([...set.byKind.Deployment.values()].map(({ spec }) => `${spec.product}/${spec.version ?? ''}`));
-  return versions.flatMap((ref) => {
+  const moved = versions.flatMap((ref) => {
     const stored = ref.kind === 'incremental' ? frozen.get(`${ref.product}/${ref.name}`) : undefined;
     const product = set.byKind.Product.get(ref.product);
-    if (stored?.frozen == null || product === undefined || named.has(`${ref.product}/${ref.name}`) || !hasMoved(ref, stored)) return [];
-    return [tagMoved(ref, stored, product.position('/metadata/name'), objectName(product))];
+    return stored?.frozen == null || product === undefined || !hasMoved(ref, stored) ? [] : [{ ref, stored, product }];
   });
+  if (moved.length === 0) return [];
+  const named = new Set([...set.byKind.Deployment.values()].map(({ spec }) => `${spec.product}/${spec.version ?? ''}`));
+  return moved.filter(({ ref }) => !named.has(`${ref.product}/${ref.name}`)).map(({ ref, stored, product }) => tagMoved(ref, stored, product.position('/metadata/name'), objectName(product)));
 }

@@ -98,6 +98,15 @@ scene('tags become versions with parents from the graph; those of simple product
   assert.is(reading.desired.mayRemove, true, 'a tag is no manifest');
 });
 
+scene('a tag that is no version is told of when it comes, with no commit beside it', async (w) => {
+  const first = await w.read();
+  await w.repository.tag('shop/soon');
+  const second = await w.read(first);
+  assert.equal(second.problems.map((item) => item.code), ['TagNotSemver']);
+  await w.repository.deleteTag('shop/soon');
+  assert.equal((await w.read(second)).problems, []);
+});
+
 scene('a version is read at its tag, its bundles with it; a deployment at the head', async (w) => {
   await w.repository.tag('shop/1.0.0');
   await w.repository.commit({ 'products/shop/version.yaml': versionManifest('9.9.9'), 'deployments/shop.yaml': deploymentManifest('shop', '  version: 1.0.0\n') });

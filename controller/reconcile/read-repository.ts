@@ -9,7 +9,9 @@ import type { Mirror, Want } from '../git/mirror.ts';
 import type { Remote } from '../git/remote.ts';
 import type { OnRequest } from '../git/transport.ts';
 import { TagboatError } from '../errors.ts';
-import { checkReferences } from '../manifests/check-references.ts';
+import { changedDeployments } from '../manifests/changed-deployments.ts';
+import type { Checked } from '../manifests/check-references.ts';
+import { check } from '../manifests/check-references.ts';
 import { teamManifest } from '../manifests/check-team.ts';
 import type { ParseCache } from '../manifests/parse-cache.ts';
 import { hashOf } from '../model/canonical.ts';
@@ -25,16 +27,17 @@ import type { WatchedRepository } from '../store/deliveries.ts';
 import type { DeclaredNode } from '../store/nodes.ts';
 import type { DeclaredProduct, RefVersion, StoredVersion } from '../store/versions.ts';
 import { CommitFiles } from './commit-files.ts';
-import type { ElsewhereReader, SourceState } from './elsewhere.ts';
+import type { Elsewhere, ElsewhereReader, SourceState } from './elsewhere.ts';
 import { elsewhereDigest, elsewhereProducts, elsewhereVersions, elsewhereWatched, nowhereElse } from './elsewhere.ts';
+import type { VersionSource } from './find-version.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import { filesAt } from './manifest-files.ts';
 import { Memory } from './memory.ts';
 import type { Followed } from './ref-versions.ts';
 import { incrementalVersions, rollingVersions, stateOf, tagNames, wantsOf, watchedRefs } from './ref-versions.ts';
 import { movedTags } from './moved-tags.ts';
+import type { ResolvedTeam } from './resolve-team.ts';
 import { resolveTeam } from './resolve-team.ts';
-import type { VersionSource } from './resolve-team.ts';
 
 /** Everything that one look at a repository says. */
 export interface Reading {
@@ -90,10 +93,21 @@ export interface AsIf {
   readonly dependents: ReadonlyMap<string, readonly string[]>;
 }
 
+/** How the branch's head was interpreted, for the next commit to take over what it does not touch. */
+interface Interpreted extends AsIf {
+  readonly checked: Checked;
+  readonly resolved: ResolvedTeam;
+  readonly recipients: ReadonlyMap<string, unknown>;
+  readonly tags: ReadonlyMap<string, unknown>;
+}
+
 export class RepositoryReader {
   readonly #options: ReaderOptions;
   readonly #memory = new Memory();
   #head: ManifestFiles | undefined;
+  #interpreted: Interpreted | undefined;
+  /** What is asked of a set of manifests several times. */
+  readonly #of = new WeakMap<ManifestSet, { readonly elsewhere: readonly Elsewhere[]; readonly own: readonly Manifest<'Product'>[]; readonly followed: Followed }>();
   /** Other commits that versions are read at. */
   readonly #others: CommitFiles;
   readonly #sources: ElsewhereReader;
@@ -136,16 +150,17 @@ export class RepositoryReader {
       await mirror.fetch([...wantsOf(known, refs), ...extra], { signal });
     }
     const files = await filesAt(this.#options, head.oid, headBefore, signal);
-    const elsewhere = elsewhereProducts(files.set, remote, branch);
+    const { elsewhere, own, followed } = this.#about(files.set);
     const states = await this.#sources.look(elsewhere);
     const watched = this.#watched(files.set, refs);
-    const refsDigest = hashOf([stateOf(watched, refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients], [...this.#tags]]);
+    const refsDigest = hashOf([stateOf(own, branchesOf(followed).concat(branch), refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients], [...this.#tags]]);
     if (before !== undefined && headBefore !== undefined && before.refsDigest === refsDigest) return before;
     if (wantsOf(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...wantsOf(watched, refs), ...extra], { signal });
     this.#head = files;
 
     this.#owners = await this.#options.owners();
-    const { desired, problems, versions, unread, dependents } = await this.#interpret(files, states, this.#memory, this.#others, signal);
+    this.#interpreted = await this.#interpret(files, states, this.#memory, this.#others, signal);
+    const { desired, problems, versions, unread, dependents } = this.#interpreted;
     this.#others.forgetUnused();
     this.#sources.forgetUnused();
     const author = (await mirror.commit(head.oid)).author;
@@ -162,7 +177,7 @@ export class RepositoryReader {
       versions,
       unread,
       refsDigest,
-      watched: this.#memory.same('watched', [{ url: remote.url, branches: [...new Set([branch, ...[...this.#followed(files.set).values()].flatMap((branches) => [...branches])])].sort(), tags: this.#own(files.set).map(tagPattern).sort() }, ...elsewhereWatched(elsewhere, states)]),
+      watched: this.#memory.same('watched', [{ url: remote.url, branches: [...new Set([branch, ...branchesOf(followed)])].sort(), tags: own.map(tagPattern).sort() }, ...elsewhereWatched(elsewhere, states)]),
       members: files.set.byKind.Team.size === 0 && files.set.problems.some(({ severity }) => severity === 'error') ? null : members,
       dependents,
     };
@@ -187,21 +202,29 @@ export class RepositoryReader {
     const missing = wantsOf(this.#watched(files.set, this.#refs), this.#refs).filter((want) => !mirror.has(want.oid));
     if (missing.length > 0) await mirror.fetchBeside(missing, { maxBytes, signal });
     // Other repositories are as they were seen; what is not merged makes nobody look at a new one (R1).
-    const states = this.#sources.seen(elsewhereProducts(files.set, this.#options.remote, this.#options.branch));
+    const states = this.#sources.seen(this.#about(files.set).elsewhere);
     return this.#interpret(files, states, new Memory(this.#memory), this.#others.fork(), signal);
   }
 
-  async #interpret(files: ManifestFiles, states: ReadonlyMap<string, SourceState>, memory: Memory, others: CommitFiles, signal: AbortSignal): Promise<AsIf> {
-    const { branch, mirror, remote } = this.#options;
+  async #interpret(files: ManifestFiles, states: ReadonlyMap<string, SourceState>, memory: Memory, others: CommitFiles, signal: AbortSignal): Promise<Interpreted> {
+    const { branch, mirror } = this.#options;
+    const about = this.#about(files.set);
     const refs = this.#refs;
     const frozen = this.#frozen;
-    const elsewhere = await elsewhereVersions(elsewhereProducts(files.set, remote, branch), states, branch, frozen, memory, signal);
-    const tags = tagVersions(this.#own(files.set), tagNames(refs));
-    const own = [...(await incrementalVersions(mirror, memory, tags.versions, refs, frozen)), ...rollingVersions(this.#followed(files.set), refs, new Map([[branch, files.commit]]))];
+    const elsewhere = await elsewhereVersions(about.elsewhere, states, branch, frozen, memory, signal);
+    const tags = tagVersions(about.own, tagNames(refs));
+    const own = [...(await incrementalVersions(mirror, memory, tags.versions, refs, frozen)), ...rollingVersions(about.followed, refs, new Map([[branch, files.commit]]))];
     const versions = [...own, ...elsewhere.versions];
+    const last = this.#interpreted;
+    const changed = last === undefined || !sameValues(last.recipients, this.#recipients) || !sameValues(last.tags, this.#tags) ? undefined : changedDeployments(last.checked.set, files.set);
+    const checked = check(
+      files.set,
+      { team: this.#options.team, branch, recordedOwners: this.#owners, recipients: this.#recipients, remember: (deployment, own) => memory.problems(deployment, files.set, this.#recipients.get(deployment.spec.node), own) },
+      changed && { checked: last!.checked, changed },
+    );
     const problems = [
       ...files.set.problems,
-      ...checkReferences(files.set, { team: this.#options.team, branch, recordedOwners: this.#owners, recipients: this.#recipients, remember: (deployment, check) => memory.problems(deployment, files.set, this.#recipients.get(deployment.spec.node), check) }),
+      ...checked.problems,
       ...tags.problems,
       ...elsewhere.problems,
       ...movedTags(files.set, versions, frozen),
@@ -210,25 +233,29 @@ export class RepositoryReader {
     const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
     const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
     const team = this.#options.team === '' ? (teamManifest(files.set)?.name ?? 'team') : this.#options.team;
-    const resolved = await resolveTeam({ team, files, source, problems, memory, owners: this.#owners, recipients: this.#recipients, followed: this.#tags });
-    return { desired: resolved.desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents: dependentsOf(resolved.desired) };
+    const resolved = await resolveTeam({ team, files, source, problems, memory, owners: this.#owners, recipients: this.#recipients, followed: this.#tags }, last && changed && last.desired.team === team ? { resolved: last.resolved, changed } : undefined);
+    const { desired, dependents } = resolved;
+    return { desired, problems: [...problems, ...resolved.problems].sort(compareProblems), versions, unread: elsewhere.unread, dependents, checked, resolved, recipients: this.#recipients, tags: this.#tags };
   }
 
   /** The refs whose move matters: the branch, the branches that deployments follow, the tags of products. */
   #watched(set: ManifestSet, refs: ReadonlyMap<string, RemoteRef>): string[] {
-    return watchedRefs(this.#own(set), [...this.#followed(set).values()].flatMap((branches) => [...branches]).concat(this.#options.branch), refs);
+    const { own, followed } = this.#about(set);
+    return watchedRefs(own, branchesOf(followed).concat(this.#options.branch), refs);
   }
 
-  /** Products of this repository. */
-  #own(set: ManifestSet): Manifest<'Product'>[] {
-    const elsewhere = new Set(elsewhereProducts(set, this.#options.remote, this.#options.branch).map(({ product }) => product.name));
-    return [...set.byKind.Product.values()].filter(({ name }) => !elsewhere.has(name));
-  }
-
-  #followed(set: ManifestSet): Followed {
-    const followed = new Map(this.#own(set).map(({ name }) => [name, new Set([this.#options.branch])]));
+  /** Products of other repositories, those of this one, and the branches of it that each of those follows. */
+  #about(set: ManifestSet): { readonly elsewhere: readonly Elsewhere[]; readonly own: readonly Manifest<'Product'>[]; readonly followed: Followed } {
+    const known = this.#of.get(set);
+    if (known !== undefined) return known;
+    const elsewhere = elsewhereProducts(set, this.#options.remote, this.#options.branch);
+    const others = new Set(elsewhere.map(({ product }) => product.name));
+    const own = [...set.byKind.Product.values()].filter(({ name }) => !others.has(name));
+    const followed = new Map(own.map(({ name }) => [name, new Set([this.#options.branch])]));
     for (const { spec } of set.byKind.Deployment.values()) if (spec.branch !== undefined) followed.get(spec.product)?.add(spec.branch);
-    return followed;
+    const about = { elsewhere, own, followed };
+    this.#of.set(set, about);
+    return about;
   }
 }
 
@@ -238,10 +265,10 @@ function textOf(labels: Readonly<Record<string, unknown>> | undefined): Record<s
   return Object.fromEntries(Object.entries(labels ?? {}).map(([key, value]) => [key, String(value)]));
 }
 
-function dependentsOf(desired: Desired): Map<string, string[]> {
-  const dependents = new Map<string, string[]>();
-  for (const { name, dependsOn } of desired.deployments.values()) {
-    for (const other of dependsOn) dependents.set(other, [...(dependents.get(other) ?? []), name]);
-  }
-  return dependents;
+function branchesOf(followed: Followed): string[] {
+  return [...followed.values()].flatMap((branches) => [...branches]);
+}
+
+function sameValues(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): boolean {
+  return one.size === other.size && [...one].every(([key, value]) => other.has(key) && other.get(key) === value);
 }

@@ -33,9 +33,10 @@ export function wantsOf(names: readonly string[], refs: Refs): Want[] {
   });
 }
 
-/** Name and object of each watched ref, null where it does not exist: equal when nothing that matters has moved. */
-export function stateOf(names: readonly string[], refs: Refs): readonly (readonly [string, string | null])[] {
-  return names.map((name) => [name, refs.get(name)?.oid ?? null]);
+/** Equal when nothing that matters has moved: name and object of each watched ref, null where it does not exist, and what is wrong with tags. */
+export function stateOf(products: readonly Manifest<'Product'>[], branches: Iterable<string>, refs: Refs): unknown {
+  const wrong = tagVersions(products, tagNames(refs)).problems.map(({ message }) => message);
+  return [watchedRefs(products, branches, refs).map((name) => [name, refs.get(name)?.oid ?? null]), wrong];
 }
 
 /** R7: parents from the commit graph, deployed versions counted even where their tag is gone (R9). */
