@@ -57,6 +57,8 @@ const SPECS = [
   (index: number) => `product: p0, prefix: d${index % 4}`,
   (index: number) => `product: p0, prefix: d${index}, dependsOn: [ d${1 - (index % 2)} ]`,
   (index: number) => `product: p0, prefix: d${index}, dependsOn: [ nobody ]`,
+  (index: number) => `product: p0, prefix: d${index}, config: { expose: http, ports: [ { internal: 80 } ], routing: { domain: shop.example.org, port: 80 } }`,
+  (index: number) => `product: p1, prefix: d${index}, config: { expose: http, ports: [ { internal: 80 } ], routing: { domain: "${index}.example.org", port: 80 } }`,
   (index: number) => `product: nothing, prefix: d${index}`,
   (index: number) => `product: p0, prefix: d${index}, unknown: true`,
 ];
@@ -107,7 +109,7 @@ test('a reading after another says what a first reading says', async () => {
       const remote = parseRemote(`${server.url}/acme.git`);
       const mirror = await Mirror.open({ directory, remote });
       const frozen = new Map<string, StoredVersion>();
-      const options: ReaderOptions = { team: 'acme', remote, branch: 'main', directory: '', mirror, cache: new ParseCache(), frozen: async () => frozen, owners: async () => new Map([['n0/d2', 'd0']]) };
+      const options: ReaderOptions = { team: 'acme', remote, branch: 'main', directory: '', mirror, cache: new ParseCache(), frozen: async () => frozen, owners: async () => new Map([['n0/d2', 'd0'], ['n0/d4', 'd4'], ['n1/d3', 'd3']]) };
       try {
         const reader = new RepositoryReader(options);
         let reading = await reader.read(undefined, SIGNAL);
