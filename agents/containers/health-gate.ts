@@ -58,8 +58,13 @@ async function runningOrThrow(gate: Gate, wanted: WantedContainer, id: string, r
 
 export function exitText(name: string, details: Pick<ContainerDetails, 'state' | 'exitCode' | 'restarts' | 'error'>): string {
   const times = details.restarts > 0 ? ` and was restarted ${details.restarts} ${details.restarts === 1 ? 'time' : 'times'}` : '';
-  const error = details.error === '' ? '' : `: ${details.error}`;
-  return `${name} ended by itself with exit code ${details.exitCode}${times}${error}; see its last log lines`;
+  // While it runs again the engine has forgotten what it ended with.
+  const code = details.state === 'running' ? '' : ` with exit code ${details.exitCode}`;
+  return `${name} ended by itself${code}${times}${errorOf(details)}; see its last log lines`;
+}
+
+function errorOf({ error }: Pick<ContainerDetails, 'error'>): string {
+  return error === '' ? '' : `: ${error}`;
 }
 
 async function waitForSettle(gate: Gate, wanted: WantedContainer, id: string, settle: number): Promise<void> {
@@ -111,7 +116,7 @@ async function waitForExit(gate: Gate, wanted: WantedContainer, id: string): Pro
     if (details === undefined) throw new AttemptFailure('ContainerExited', `${wanted.name} vanished while it was watched; somebody else removed it`);
     if (details.state === 'exited' || details.state === 'dead') {
       if (details.exitCode === code) return;
-      throw await failure(gate, wanted, details, 'ContainerExited', `${wanted.name} ended with exit code ${details.exitCode}, expected ${code}; see its last log lines`, []);
+      throw await failure(gate, wanted, details, 'ContainerExited', `${wanted.name} ended with exit code ${details.exitCode}, expected ${code}${errorOf(details)}; see its last log lines`, []);
     }
     safePoint(gate.context);
     if (Date.now() > until) {
@@ -131,7 +136,7 @@ export async function waitForHelper(gate: Gate, name: string, id: string, config
     if (details?.state === 'exited' && details.exitCode === 0) return;
     const late = Date.now() > until;
     if (details === undefined || details.state === 'exited' || details.state === 'dead' || late) {
-      const how = details === undefined ? 'vanished' : late ? `did not end within ${gate.spec.timeouts.health}` : `ended with exit code ${details.exitCode}`;
+      const how = details === undefined ? 'vanished' : late ? `did not end within ${gate.spec.timeouts.health}` : `ended with exit code ${details.exitCode}${errorOf(details)}`;
       const evidence = details === undefined ? [] : [await evidenceOf(gate.runtime, details.id, name, [])];
       throw new AttemptFailure(late ? 'ExpectedStateNotReached' : 'ContainerExited', `${name} (runs before the container, ${config.command?.join(' ') ?? 'its image’s command'}) ${how}`, { evidence });
     }

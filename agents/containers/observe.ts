@@ -72,7 +72,7 @@ async function observeTarget(
     states.push({ name, imageName: image.name, image: image.image, digest: image.digest ?? '', state: 'missing', health: 'none', exitCode: 0, restarts: 0, id: '', detail: 'the container is missing' });
   }
   const newest = [...finals.values()].sort((a, b) => (attemptOf(a.labels) < attemptOf(b.labels) ? 1 : -1))[0];
-  const judged = judgeTarget(states, aside.length > 0);
+  const judged = memory !== undefined && expectations.size === 0 && states.length === 0 ? NONE_WANTED : judgeTarget(states, aside.length > 0);
   const { health, reason } = judged.health === 'healthy' ? (troubleOf([...finals.values()], router) ?? judged) : judged;
   return {
     team,
@@ -124,6 +124,9 @@ function troubleOf(containers: readonly ContainerSummary[], router: Pick<Router,
   });
   return troubles.find(({ health }) => health === 'degraded') ?? troubles[0];
 }
+
+/** Every image has `replicas: 0`: what is wanted is there. */
+const NONE_WANTED: { readonly health: TargetHealth; readonly reason: string } = { health: 'healthy', reason: '' };
 
 function judgeTarget(states: readonly ContainerState[], switching: boolean): { health: TargetHealth; reason: string } {
   if (states.length === 0) return { health: 'missing', reason: 'there is no container of it on the node' };

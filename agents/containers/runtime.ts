@@ -50,7 +50,7 @@ export interface ContainerDetails {
   readonly startedAt: number;
   /** Where the agent may reach a port of it, best first; empty while it has no address. */
   addressesOf(port: number): readonly { readonly host: string; readonly port: number }[];
-  /** The engine's error of the last start, or ''. */
+  /** Why it did not start or was killed, as far as the engine knows; else ''. */
   readonly error: string;
   /** Normalised settings as nested plain data, for drift: nothing volatile, no defaults, lists sorted where order means nothing. */
   readonly settings: unknown;

@@ -3,6 +3,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 import type { ContainerDetails } from '../containers/runtime.ts';
 import type { ContainerState } from '../core/engine.ts';
 
+const OUT_OF_MEMORY = 'the kernel killed a process in it for want of memory; raise resources.limits.memory, or the node has too little';
 const STATES = new Set<string>(['created', 'running', 'paused', 'restarting', 'exited', 'dead']);
 
 export function stateWord(text: string): ContainerState['state'] {
@@ -20,7 +21,7 @@ export function detailsOf(info: ContainerInspectInfo, engineHost: string, remote
     exitCode: info.State.ExitCode,
     restarts: info.RestartCount,
     startedAt: Math.max(0, Date.parse(info.State.StartedAt) || 0),
-    error: info.State.Error,
+    error: info.State.OOMKilled ? OUT_OF_MEMORY : info.State.Error,
     addressesOf: (port) => addressesOf(info, port, engineHost, remote),
     settings: settingsOf(info),
   };

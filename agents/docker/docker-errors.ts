@@ -66,7 +66,19 @@ export function engineError(error: unknown, doing: string, otherwise: FailureCod
   if (code === 'ABORT_ERR') return new RuntimeError('EngineError', `the Docker engine took too long when ${doing}`, { cause: error });
   if (PORT.test(text)) return new RuntimeError('PortInUse', `${doing}: ${text}. Another process or container of the node holds the port: free it or choose another`, { cause: error });
   if (statusCode === 409 && /already in use by container/i.test(text)) return new RuntimeError('NameTaken', `${doing}: ${text}`, { cause: error });
-  return new RuntimeError(otherwise, `${doing}: ${text}`, { cause: error });
+  return new RuntimeError(otherwise, `${doing}: ${adviceTo(text.replace(RUNC, ''))}`, { cause: error });
+}
+
+/** How the engine's own helpers call each other, which helps nobody. */
+const RUNC = /^(failed to create (shim )?task( for container)?: )?(OCI runtime create failed: )?(runc create failed: )?(unable to start container process: )?(error during container init: )?/;
+
+/** What to do where the engine's words do not say it. */
+function adviceTo(text: string): string {
+  if (/bind source path does not exist/i.test(text)) return `${text}. Make it on the node, or use a named volume`;
+  if (/^exec: |executable file not found/i.test(text)) return `${text}. The image has no such command: look at command and args`;
+  if (/unable to find (user|group)|no matching entries in (passwd|group) file/i.test(text)) return `${text}. The image does not know it: use a number, or a name of the image`;
+  if (/no space left on device/i.test(text)) return `${text}. The disk of the node is full: make room, for example by removing images that nobody uses`;
+  return text;
 }
 
 export function isStatus(error: unknown, ...codes: number[]): boolean {

@@ -146,7 +146,9 @@ export class DockerRuntime implements ContainerRuntime {
     try {
       await this.#docker.getContainer(id).start({ abortSignal: signal });
     } catch (error) {
-      if (!isStatus(error, 304)) throw engineError(error, 'starting the container', 'ContainerStartFailed');
+      if (isStatus(error, 304)) return;
+      const name = await this.inspect(id, signal).then((details) => details?.name ?? id, () => id);
+      throw engineError(error, `starting ${name}`, 'ContainerStartFailed');
     }
   }
 

@@ -30,6 +30,7 @@ const CODES = {
   BecameVolume: ['warning', 'Copy what you have into the volume, or mount an absolute path of the node.'],
   NetworksMerged: ['warning', 'All images of a product share one network; split the product where they must not reach each other.'],
   OverrideAside: ['note', 'Name it after the compose file, or name the directory, if you run it along.'],
+  OfTheNode: ['note', 'Make it on the node beforehand, or take a named volume; a node does not make what is missing.'],
   FileCopied: ['note', 'Change it in the manifest from now on.'],
   Renamed: ['note', 'The old name still works between the containers.'],
   NoEffect: ['note', 'Nothing has to be done.'],

@@ -276,7 +276,7 @@ test('volumes that cannot come along are told', () => {
     'bin/a': 'x\0y',
     'in.conf': 'x',
   });
-  assert.equal(result.codes, ['NotCarriedOver 3:5', 'FileMissing 5:9', 'DirectoryOfNode 6:9', 'DirectoryOfNode 7:9', 'ComposeInvalid 8:9', 'NotCarriedOver 9:9', 'NotCarriedOver 10:9', 'FileCopied 13:9', 'ComposeInvalid 14:9', 'NotCarriedOver 15:12', 'NotCarriedOver 15:57']);
+  assert.equal(result.codes, ['NotCarriedOver 3:5', 'FileMissing 5:9', 'DirectoryOfNode 6:9', 'DirectoryOfNode 7:9', 'ComposeInvalid 8:9', 'NotCarriedOver 9:9', 'NotCarriedOver 10:9', 'OfTheNode 10:9', 'FileCopied 13:9', 'ComposeInvalid 14:9', 'NotCarriedOver 15:12', 'NotCarriedOver 15:57']);
 });
 
 test('what looks secret is not copied, and neither is what an image is made from', () => {

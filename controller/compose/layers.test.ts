@@ -136,7 +136,7 @@ test('a volume that its driver only binds is that directory; other options are t
   });
   assert.equal(config['a']?.volumes, [{ path: '/d', type: 'bind', source: '/srv/data' }, { name: 'nfs', path: '/n' }]);
   assert.equal(config['a']?.docker?.files, { '/s/f': { content: 'text\n' } });
-  assert.equal(codes, ['FileCopied compose.yaml:4', 'NotCarriedOver compose.yaml:8']);
+  assert.equal(codes, ['OfTheNode compose.yaml:4', 'FileCopied compose.yaml:4', 'NotCarriedOver compose.yaml:8']);
 });
 
 test('tags that say what a value is anyhow, times in days, fractions without a zero', () => {

@@ -19,6 +19,8 @@ const VOLUME_LOST = {
 } as const;
 /** What makes no difference on a Linux node. */
 const HARMLESS: ReadonlySet<string> = new Set(['rw', 'ro', 'cached', 'delegated', 'consistent', 'nocopy', '']);
+/** What every Linux host has. */
+const EVERYWHERE = /^\/((etc\/(localtime|timezone|os-release|hostname|hosts|resolv\.conf|passwd|group|machine-id|ssl)|run|var\/run|var\/log|var\/lib\/docker|proc|sys|dev|tmp|lib\/modules)(\/.*)?)?$/;
 /** Characters of files that one service may bring along. */
 const TEXT_LIMIT = 256 * 1024;
 const FILE_LIMIT = 128 * 1024;
@@ -105,7 +107,10 @@ function place(draft: Draft, source: Placed<string>, target: string, readOnly: b
     return addVolume(draft, at, { name, path: clean(target), ...more });
   }
   // ${PWD} is the directory of the compose file, so it comes as a dot.
-  if (value.startsWith('/')) return addVolume(draft, at, { path: clean(target), type: 'bind', source: clean(value), ...more });
+  if (value.startsWith('/')) {
+    if (!EVERYWHERE.test(clean(value))) findings.add('OfTheNode', at, `${value} has to be on the node; compose would have made a directory of that name`);
+    return addVolume(draft, at, { path: clean(target), type: 'bind', source: clean(value), ...more });
+  }
   if (value.startsWith('~')) return ofHome(draft, at, value, target, readOnly);
   relative(draft, source, target, readOnly);
 }
