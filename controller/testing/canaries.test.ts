@@ -4,17 +4,16 @@
  * then a search through everything that left a process.
  */
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createDockerEngine } from '../../agents/docker/engine.ts';
 import { PASSWORD, startRegistry, USER } from '../../agents/testing/registry.ts';
-import { AgentMessage, LogChunk } from '../../proto/gen/agent/v1/agent.ts';
 import { seal } from '../../proto/sealed.ts';
+import { CanarySearch, everyFile } from './canary-search.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
 import { dockerOrSkip, NODE, sweepPrefixes } from './story.ts';
@@ -30,35 +29,18 @@ const CANARIES = {
   webhook: 'c4n4ry-webhook-secret-1234',
 };
 
-/** Everything that was said, by where. */
-const heard = new Map<string, string[]>();
-function hear(where: string, text: string): void {
-  const all = heard.get(where) ?? [];
-  all.push(text);
-  heard.set(where, all);
-}
-
-function keepFrames(): () => void {
-  const kept = { message: AgentMessage.decode, chunk: LogChunk.decode };
-  const text = (input: unknown): string => Buffer.from(input as Uint8Array).toString('utf8');
-  AgentMessage.decode = (input, length) => (input instanceof Uint8Array && hear('frames of the agent', text(input)), kept.message.call(AgentMessage, input, length));
-  LogChunk.decode = (input, length) => (input instanceof Uint8Array && hear('frames of the agent', text(input)), kept.chunk.call(LogChunk, input, length));
-  return () => {
-    AgentMessage.decode = kept.message;
-    LogChunk.decode = kept.chunk;
-  };
-}
+const search = new CanarySearch();
 
 if (docker !== null) {
   test('nothing that leaves a process holds a secret', async () => {
     const registry = await startRegistry('basic');
-    const restoreFrames = keepFrames();
+    const restoreFrames = search.hearFrames();
     const prefix = `canary${process.pid}`;
     for await (const _chunk of (await docker.createImage({ fromImage: 'busybox', tag: '1.36' })) as AsyncIterable<Buffer>);
     await registry.push(docker, 'busybox:1.36', 'acme/web:1.0.0');
     const stack = await Stack.start({ 'node.yaml': NODE }, {
       engine: createDockerEngine(process.env['DOCKER_HOST'] === undefined ? {} : { host: process.env['DOCKER_HOST'] }),
-      onLog: (line) => hear('logs', line),
+      onLog: (line) => search.hear('logs', line),
       settings: { TAGBOAT_TEAMS_0_CREDENTIALS_TYPE: 'token', TAGBOAT_TEAMS_0_CREDENTIALS_TOKEN: CANARIES.git, TAGBOAT_TEAMS_0_WEBHOOK_SECRET: CANARIES.webhook },
     });
     try {
@@ -79,7 +61,7 @@ if (docker !== null) {
       const logs = await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web&tail=50`, { signal: AbortSignal.timeout(20_000) });
       const lines = await logs.text();
       assert.match(lines, /the password is \[secret\]/, 'the log is there, and masked');
-      hear('container logs', lines);
+      search.hear('container logs', lines);
 
       await stack.push(await files(`${printing}; echo "cannot log in with $PASSWORD"; exit 3`));
       await stack.until('shop', 'the failure', (row) => row.status === 'failed');
@@ -93,11 +75,10 @@ if (docker !== null) {
         const name = container.Names[0]?.slice(1) ?? '';
         const inspected = JSON.stringify(await docker.getContainer(container.Id).inspect().catch(() => ''));
         if (name === `${prefix}-web`) assert.ok(inspected.includes('c4n4ry-variable') && !inspected.includes('c4n4ry-file'), 'a variable shows in its own container, a file does not');
-        else hear(`inspect of ${name}`, inspected);
+        else search.hear('other containers', `${name}: ${inspected}`);
       }
       const secrets = { ...CANARIES, operator: readFileSync(operatorToken(stack), 'utf8').trim(), age: 'AGE-SECRET-KEY-' };
-      assert.ok(['logs', 'frames of the agent', 'rows', 'pages', 'node'].every((where) => (heard.get(where)?.join('').length ?? 0) > 500), JSON.stringify([...heard].map(([where, all]) => [where, all.join('').length])));
-      const found = [...heard].flatMap(([where, all]) => Object.entries(secrets).flatMap(([name, value]) => spellings(value).filter((one) => all.some((text) => text.includes(one))).map((one) => `${name} in ${where}: ${one.slice(0, 30)}`)));
+      const found = search.find(secrets, ['logs', 'frames of the agent', 'frames of the controller', 'rows', 'pages', 'node', 'commands', 'other containers']);
       assert.equal(found, []);
     } finally {
       restoreFrames();
@@ -112,40 +93,23 @@ function operatorToken(stack: Stack): string {
   return everyFile(stack.home).find((path) => path.endsWith('operator.token')) ?? '';
 }
 
-/** As it is, line by line, and as programs write it. */
-function spellings(value: string): string[] {
-  return [...new Set(value.split('\n').flatMap((line) => [line, JSON.stringify(line).slice(1, -1), encodeURIComponent(line), Buffer.from(line).toString('base64').replace(/=+$/, '').slice(0, -2)]))];
-}
-
-function everyFile(directory: string): string[] {
-  return readdirSync(directory, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-}
-
 /** Pages, API, metrics, rows of every table, what the agent keeps, and what the commands print. */
 async function look(stack: Stack): Promise<void> {
   const team = '/teams/acme';
   const api = ['', '/nodes', '/products', '/deployments', '/deployments/shop/history', '/audit', '/reviews', '/live-state'].map((path) => `/api/v1${team}${path}`);
   for (const path of ['/', team, `${team}/deployments/shop`, `${team}/products/shop`, `${team}/nodes/harbor`, `${team}/audit`, '/metrics', '/readyz', '/no-such-page', '/api/v1/teams', ...api]) {
     const response = await fetch(stack.controller.url + path, { signal: AbortSignal.timeout(20_000) });
-    hear('pages', `${path} ${response.status} ${JSON.stringify([...response.headers])} ${await response.text()}`);
+    await search.hearAnswer('pages', response);
   }
-  const client = new pg.Client({ connectionString: stack.db.url });
-  await client.connect();
-  try {
-    const tables = await client.query<{ name: string }>("select quote_ident(table_schema) || '.' || quote_ident(table_name) as name from information_schema.tables where table_schema not in ('pg_catalog', 'information_schema')");
-    assert.ok(tables.rows.length > 10);
-    for (const { name } of tables.rows) hear('rows', (await client.query<{ row: string }>(`select coalesce(json_agg(t)::text, '') as row from ${name} t`)).rows.map(({ row }) => `${name}: ${row}`).join());
-  } finally {
-    await client.end();
-  }
-  for (const path of everyFile(join(stack.home, 'agent'))) if (!path.endsWith('secrets.key')) hear('node', readFileSync(path).toString('latin1'));
+  await search.hearRows(stack.db.url);
+  search.hearFiles('node', join(stack.home, 'agent'), /secrets\.key$/);
   const tagboat = fileURLToPath(new URL('../cli/tagboat.ts', import.meta.url));
   for (const args of [['render', stack.repository.directory], ['render', stack.repository.directory, '--format', 'json'], ['plan', stack.repository.directory, '--base', 'HEAD~1', '--head', 'HEAD'], ['validate', stack.repository.directory]]) {
     const env = { ...process.env, TAGBOAT_URL: '', TAGBOAT_TOKEN: '' };
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', tagboat, ...args], { env, timeout: 60_000 }).catch((error: unknown) => error as { stdout: string; stderr: string });
-    hear('commands', `${args.join(' ')}\n${stdout}${stderr}`);
+    search.hear('commands', `${args.join(' ')}\n${stdout}${stderr}`);
   }
-  assert.match(heard.get('commands')?.join('') ?? '', /sealed [0-9a-f]{12}/);
+  assert.match(search.at('commands'), /sealed [0-9a-f]{12}/);
 }
 
 test.run();

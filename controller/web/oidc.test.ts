@@ -1,5 +1,3 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { sql } from 'slonik';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +7,7 @@ import { CookieBrowser } from './testing/cookie-browser.ts';
 import { testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
 import { seedHarbour } from './testing/harbour.ts';
-import { identityProvider } from './testing/identity-provider.ts';
+import { freePort, identityProvider, passProvider } from './testing/identity-provider.ts';
 import type { IdentityProvider } from './testing/identity-provider.ts';
 // @timeout 240
 
@@ -17,14 +15,6 @@ const SECRET = 'oidc-c4n4ry-client-secret';
 const test = suite('sign-in at an OpenID Connect provider');
 let controller: TestController;
 let provider: IdentityProvider;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function start(claimsInToken: boolean): Promise<void> {
   const port = await freePort();
@@ -50,23 +40,8 @@ function browser(): CookieBrowser {
   return new CookieBrowser(controller.url, { 'x-forwarded-for': `203.0.113.${String(++address)}` });
 }
 
-/** From the sign-in page through the provider's forms; the last address is ours with the code in it, not asked for yet. */
-async function throughProvider(who: CookieBrowser, login: string, from = '/sign-in/oidc?next=%2Fteams%2Facme'): Promise<string> {
-  let response = await who.get(from);
-  for (let hops = 0; hops < 30; hops++) {
-    if (response.status >= 300 && response.status < 400) {
-      const location = new URL(response.headers.get('location') ?? '', response.url).href;
-      if (location.startsWith(`${controller.url}/`)) return location;
-      response = await who.get(location);
-      continue;
-    }
-    const page = await response.text();
-    const action = /<form[^>]* action="([^"]+)"/.exec(page)?.[1];
-    const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1];
-    if (action === undefined || prompt === undefined) throw new Error(`${String(response.status)} ${response.url}: ${page.slice(0, 500)}`);
-    response = await who.post(new URL(action, response.url).href, { prompt, ...(prompt === 'login' && { login, password: 'x' }) });
-  }
-  throw new Error('no end of redirects');
+async function throughProvider(who: CookieBrowser, login: string): Promise<string> {
+  return passProvider(who, controller.url, login, '/sign-in/oidc?next=%2Fteams%2Facme');
 }
 
 test('a member with a verified address gets a session and the roles of the profile', async () => {

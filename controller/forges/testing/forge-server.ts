@@ -44,6 +44,8 @@ export interface Fault {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly lost?: boolean;
+  /** What it says with the status. */
+  readonly message?: string;
   readonly method?: string;
   times: number;
 }
@@ -100,7 +102,7 @@ export class ForgeServer {
     this.requests.push({ method, path: url.pathname });
     const fault = this.fault !== undefined && this.fault.times > 0 && (this.fault.method === undefined || this.fault.method === method) ? this.fault : undefined;
     if (fault !== undefined) fault.times--;
-    if (fault?.status !== undefined) return send(response, { status: fault.status, body: { message: 'no' } }, fault.headers);
+    if (fault?.status !== undefined) return send(response, { status: fault.status, body: { message: fault.message ?? 'no' } }, fault.headers);
     const answer = this.#answer(method, url, request.headers, Buffer.concat(chunks).toString('utf8'));
     if (fault?.lost === true) response.destroy();
     else send(response, answer, answer.headers);

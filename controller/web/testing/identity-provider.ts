@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
+import type { CookieBrowser } from './cookie-browser.ts';
 
 export interface Account {
   readonly email?: string;
@@ -37,4 +38,32 @@ export async function identityProvider(client: { readonly id: string; readonly s
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** From the sign-in page through the provider's forms; the last address is the controller's with the code in it, not asked for yet. */
+export async function passProvider(who: CookieBrowser, controllerUrl: string, login: string, from: string): Promise<string> {
+  let response = await who.get(from);
+  for (let hops = 0; hops < 30; hops++) {
+    if (response.status >= 300 && response.status < 400) {
+      const location = new URL(response.headers.get('location') ?? '', response.url).href;
+      if (location.startsWith(`${controllerUrl}/`)) return location;
+      response = await who.get(location);
+      continue;
+    }
+    const page = await response.text();
+    const action = /<form[^>]* action="([^"]+)"/.exec(page)?.[1];
+    const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1];
+    if (action === undefined || prompt === undefined) throw new Error(`${String(response.status)} ${response.url}: ${page.slice(0, 500)}`);
+    response = await who.post(new URL(action, response.url).href, { prompt, ...(prompt === 'login' && { login, password: 'x' }) });
+  }
+  throw new Error('no end of redirects');
+}
+
+/** The redirect address has to be known before the controller listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
