@@ -2,10 +2,10 @@
  * The first step of an attempt: every image by digest on the node, before anything is touched (SPEC §4). What fails here
  * leaves the node as it was.
  */
+import type { ImageDemands } from '../core/image-rules.ts';
 import { pause, pooled } from '../core/pool.ts';
 import { familiar, parseReference } from '../core/reference.ts';
 import type { RegistryAccess } from '../core/registry-access.ts';
-import type { ImageDemands } from './image-rules.ts';
 import { RuntimeError, type ContainerRuntime, type LocalImage, type RegistryCredentials } from './runtime.ts';
 
 export interface WantedImage {

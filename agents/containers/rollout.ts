@@ -11,7 +11,6 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptContext, AttemptEnd, TargetMemory } from '../core/engine.ts';
 import { look } from './calls.ts';
 import { openRegistries } from '../core/registry-access.ts';
-import { unmetRules } from './image-rules.ts';
 import { openSecrets } from './clear-secrets.ts';
 import { containerNameOf, deployedImages, wantedContainers, wantedImages, type WantedContainer } from './container-spec.ts';
 import { milliseconds } from '../core/duration.ts';
@@ -20,6 +19,7 @@ import { asFailure } from './failure.ts';
 import { prepareImages } from './images.ts';
 import { allOf, digestsOfAttempt, takeInventory, type Inventory } from './inventory.ts';
 import { LABEL, attemptOf } from './labels.ts';
+import { refuseUnmetRules } from '../core/image-rules.ts';
 import { levelsOf } from '../core/levels.ts';
 import { ensureGround, removeGround } from './ground.ts';
 import { pooled } from '../core/pool.ts';
@@ -82,7 +82,7 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
   });
   const wanted = wantedContainers(spec, context.attemptId, ready, opened, knownDigest);
   refuseTakenNames(wanted, inventory);
-  refuseUnmetRules(wanted);
+  refuseUnmetRules(wanted.map(({ image, ready: { demands }, plan }) => ({ name: image.name, demands, config: image.config, sealed: plan.secrets.environment })));
   await router?.prepare(spec, wanted.flatMap((one) => one.route ?? []), context);
   safePoint(context);
 
@@ -128,12 +128,6 @@ function isRouted(inventory: Inventory): boolean {
 function inventoryOf(inventory: Inventory, wanted: readonly WantedContainer[]): Inventory {
   const names = new Set(wanted.map((one) => one.name));
   return { ...inventory, finals: new Map([...inventory.finals].filter(([name]) => names.has(name))) };
-}
-
-/** Labels of an image may demand variables: better said now than by a container that crashes. */
-function refuseUnmetRules(wanted: readonly WantedContainer[]): void {
-  const unmet = wanted.flatMap((one) => unmetRules(one.ready.demands, one.image.config, one.plan.secrets).map((text) => `${one.image.name}: ${text}`));
-  if (unmet.length > 0) throw new AttemptFailure('EnvironmentIncomplete', `an image's own rules (labels org.dyrectorio.env.*) are not met: ${unmet.join('; ')}; nothing was touched`);
 }
 
 function refuseTakenNames(wanted: readonly WantedContainer[], inventory: Inventory): void {

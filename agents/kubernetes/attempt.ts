@@ -1,7 +1,7 @@
 /**
  * A Kubernetes attempt (SPEC §4), from the spec to the end of it:
  *
- *   secrets and digests (nothing is touched) → namespace → ground → level by level: apply, wait → edge → prune
+ *   secrets, digests, what the images demand (nothing is touched) → namespace → ground → level by level: apply, wait → edge → prune
  *   → else: the previous set applied again and waited for, what it does not have removed.
  *
  * Every step may be repeated, and all it needs to know is in the cluster and in what the core remembers of the last success. So an
@@ -11,6 +11,7 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { AttemptCancelled, AttemptFailure, safePoint } from '../core/attempt-failure.ts';
 import { milliseconds } from '../core/duration.ts';
 import type { AttemptContext, AttemptEnd, TargetMemory } from '../core/engine.ts';
+import type { ImageConfigs } from '../core/image-config.ts';
 import { levelsOf } from '../core/levels.ts';
 import { pooled } from '../core/pool.ts';
 import { asFailure } from './api-failure.ts';
@@ -29,13 +30,13 @@ import { NamespaceWatch } from './rollout.ts';
 import { imageOf, wantedObjects } from './sets.ts';
 import { refuseUnsupported } from './supported.ts';
 
-export async function rollOut(api: KubeApi, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext): Promise<AttemptEnd> {
+export async function rollOut(api: KubeApi, configs: ImageConfigs, spec: TargetSpec, previous: TargetMemory | undefined, context: AttemptContext): Promise<AttemptEnd> {
   // One that was begun before may have touched anything.
   let touched = context.resumed;
   let seen: Earlier | undefined;
   try {
     refuseUnsupported(spec);
-    const objects = await wantedObjects(api, spec, previous, context);
+    const objects = await wantedObjects(api, configs, spec, previous, context);
     safePoint(context);
     if (previous === undefined && !context.resumed) seen = await snapshot(api, spec, context.deadline);
     return await carryOut(api, spec, objects, context, () => (touched = true));

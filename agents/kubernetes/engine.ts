@@ -7,6 +7,7 @@
  */
 import type { Engine } from '../core/engine.ts';
 import { AgentError } from '../core/errors.ts';
+import { ImageConfigs } from '../core/image-config.ts';
 import { pause } from '../core/pool.ts';
 import { ApiFailure } from './api-failure.ts';
 import { KubeApi } from './api.ts';
@@ -29,6 +30,7 @@ const GATHER_MS = 200;
 /** Throws AgentError `ConfigInvalid` where the way to the cluster is not known; does not ask the cluster. */
 export async function createKubernetesEngine(options: KubernetesEngineOptions = {}): Promise<Engine> {
   const api = new KubeApi(await Connection.open(options));
+  const configs = new ImageConfigs();
   const views = new Map<string, ClusterView>();
   // An agent serves one team; it is known from the first look on.
   let team: string | undefined;
@@ -42,7 +44,7 @@ export async function createKubernetesEngine(options: KubernetesEngineOptions = 
     type: 'kubernetes',
     simulated: false,
     version: async (signal) => `Kubernetes ${(await spoken(api.call<{ gitVersion: string }>({ method: 'GET', path: '/version' }, signal))).gitVersion}`,
-    deploy: (spec, previous, context) => rollOut(api, spec, previous, context),
+    deploy: (spec, previous, context) => rollOut(api, configs, spec, previous, context),
     remove: (target, context) => removeTarget(api, target, context),
     baseline: (spec, signal) => spoken(takeBaseline(viewOf(spec.team), spec, signal)),
     observe: (name, memories, signal) => spoken(observeTeam(viewOf(name), name, memories, signal)),

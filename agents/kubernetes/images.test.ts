@@ -33,6 +33,11 @@ if (world !== undefined) {
     if (end.outcome !== 'failed') throw new Error(`it ${end.outcome}`);
     return end;
   }
+  /** An engine that is only the cluster's may not have it yet. */
+  async function pulled(docker: ReturnType<typeof connectDocker>['docker'], repo: string, tag: string): Promise<string> {
+    for await (const _chunk of (await docker.createImage({ fromImage: repo, tag })) as AsyncIterable<Buffer>);
+    return `${repo}:${tag}`;
+  }
   async function images(prefix: string): Promise<string[]> {
     const deployments = await world!.list('Deployment', prefix);
     return deployments.map((one) => `${one.metadata.name} ${one.spec.template.spec.containers[0].image} ${one.status.availableReplicas ?? 0}/${one.spec.replicas}`).sort();
@@ -57,7 +62,7 @@ if (world !== undefined) {
     const registry = await startRegistry('basic');
     try {
       const { docker } = connectDocker({ host: process.env['DOCKER_HOST'] ?? '' });
-      await registry.push(docker, 'tagboat-test-web:1.0.0', 'acme/web:1.0.0');
+      await registry.push(docker, await pulled(docker, 'tagboat-test-web', '1.0.0'), 'acme/web:1.0.0');
       const prefix = world.prefix('pull');
       const of = (words: string): TargetSpec => {
         const spec = world!.spec(prefix, { web: { ...web('1.0.0'), image: `${registry.host}/acme/web:1.0.0` } }, { timeouts: { attempt: '3m', pull: '1m', health: '60s' }, registries: [{ name: 'private', type: 'v2', host: registry.host, credentials: { username: USER, password: { sealed: { harbor: words } } } }] });
@@ -73,6 +78,35 @@ if (world !== undefined) {
       assert.equal((await world!.list('Pod', prefix)).map((one) => one.metadata.uid), before);
     } finally {
       await registry.stop();
+    }
+  });
+
+  test('what an image demands of its environment is read from its registry before anything is applied; `unchecked` is not asked', async () => {
+    const registry = await startRegistry('basic');
+    const { docker } = connectDocker({ host: process.env['DOCKER_HOST'] ?? '' });
+    const repo = `tagboat-rules-${process.pid}`;
+    try {
+      const container = await docker.createContainer({ Image: await pulled(docker, 'tagboat-test-web', '1.0.0') });
+      await container.commit({ repo, tag: '1', changes: 'LABEL org.dyrectorio.env.REGION=required,string\nLABEL org.dyrectorio.env.KEY=required,secret,int' });
+      await container.remove();
+      await registry.push(docker, `${repo}:1`, 'acme/rules:1');
+      const prefix = world.prefix('demanding');
+      const of = (config: ContainerConfig, type: 'v2' | 'unchecked' = 'v2'): TargetSpec => {
+        const spec = world!.spec(prefix, { web: { ...web('1.0.0', config), image: `${registry.host}/acme/rules:1` } }, { timeouts: { attempt: '3m', pull: '1m', health: '60s' }, registries: [{ name: 'private', type, host: registry.host, credentials: { username: USER, password: { sealed: { harbor: `sealed-${PASSWORD}` } } } }] });
+        return { ...spec, images: spec.images.map((image) => ({ ...image, registry: 'private' })) };
+      };
+      const unmet = failedEnd(await engine.deploy(of({ environment: { KEY: '1' } }), undefined, contextOf(1, { secrets: opener })));
+      assert.is(unmet.code, 'EnvironmentIncomplete', unmet.reason);
+      assert.match(unmet.reason, /web: KEY is a secret and stands in clear.*; web: REGION is required and not set; nothing was touched/);
+      const word = failedEnd(await engine.deploy(of({ environment: { REGION: 'eu' }, secrets: { KEY: { sealed: { harbor: 'sealed-word' } } } }), undefined, contextOf(2, { secrets: opener })));
+      assert.match(word.reason, /web: KEY has to be a whole number; nothing/);
+      assert.is(await world.get('Namespace', undefined, prefix), undefined);
+      await remember(of({}, 'unchecked'), 3, await engine.deploy(of({}, 'unchecked'), undefined, contextOf(3, { secrets: opener })));
+      const met = of({ environment: { REGION: 'eu' }, secrets: { KEY: { sealed: { harbor: 'sealed-12' } } } });
+      await remember(met, 4, await engine.deploy(met, undefined, contextOf(4, { secrets: opener })));
+    } finally {
+      await registry.stop();
+      await docker.getImage(`${repo}:1`).remove({ force: true }).catch(() => undefined);
     }
   });
 

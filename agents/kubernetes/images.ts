@@ -9,7 +9,7 @@ import { helperImages } from './objects/helpers.ts';
 import type { Login } from './objects/pull-secret.ts';
 
 /** A registry that is slower than this does not hold a rollout up. */
-const ASK_MS = 5_000;
+export const ASK_MS = 5_000;
 
 /** By reference as the manifest has it: the text that was or is to be applied. */
 export type Pins = ReadonlyMap<string, string>;

@@ -23,7 +23,7 @@ const ROWS: readonly (readonly [rules: string, clear: Record<string, string>, se
 
 for (const [rules, clear, sealed, own, found] of ROWS) {
   test(`${rules} with ${JSON.stringify({ clear, sealed, own })}`, () => {
-    const unmet = unmetRules({ labels: { 'org.dyrectorio.env.X': rules, 'org.dyrectorio.proxy.port': '80' }, variables: own }, { environment: clear }, { environment: sealed, files: [] });
+    const unmet = unmetRules({ labels: { 'org.dyrectorio.env.X': rules, 'org.dyrectorio.proxy.port': '80' }, variables: own }, { environment: clear }, sealed);
     assert.is(unmet.length, found === undefined ? 0 : 1);
     if (found !== undefined) assert.match(unmet[0] ?? '', found);
     assert.not.match(unmet.join(), /c4n4ry/);
@@ -31,7 +31,7 @@ for (const [rules, clear, sealed, own, found] of ROWS) {
 }
 
 test('a label cannot name what every object has', () => {
-  assert.equal(unmetRules({ labels: { 'org.dyrectorio.env.constructor': 'required', 'org.dyrectorio.env.__proto__': 'int' }, variables: [] }, {}, { environment: {}, files: [] }), ['constructor is required and not set']);
+  assert.equal(unmetRules({ labels: { 'org.dyrectorio.env.constructor': 'required', 'org.dyrectorio.env.__proto__': 'int' }, variables: [] }, {}, {}), ['constructor is required and not set']);
 });
 
 test.run();

@@ -3,7 +3,7 @@
  * type (`string`, `int`, `boolean`, `url`), `required`, `secret` (not in clear) and `default:VALUE`. Pure; no text holds a value (R27).
  */
 import type { ContainerConfig } from '../../schemas/gen/types.ts';
-import type { ClearSecrets } from './runtime.ts';
+import { AttemptFailure } from './attempt-failure.ts';
 
 const PREFIX = 'org.dyrectorio.env.';
 
@@ -21,8 +21,22 @@ export interface ImageDemands {
   readonly variables: readonly string[];
 }
 
+export interface DemandingImage {
+  readonly name: string;
+  readonly demands: ImageDemands;
+  readonly config: ContainerConfig;
+  /** Opened secrets that become variables, by name. */
+  readonly sealed: Readonly<Record<string, string>>;
+}
+
+/** Better said before anything is touched than by a container that crashes. Throws AttemptFailure `EnvironmentIncomplete`. */
+export function refuseUnmetRules(images: readonly DemandingImage[]): void {
+  const unmet = images.flatMap(({ name, demands, config, sealed }) => unmetRules(demands, config, sealed).map((text) => `${name}: ${text}`));
+  if (unmet.length > 0) throw new AttemptFailure('EnvironmentIncomplete', `an image's own rules (labels org.dyrectorio.env.*) are not met: ${unmet.join('; ')}; nothing was touched`);
+}
+
 /** What is missing or wrong, one sentence part for each variable; empty when the image gets what it wants. */
-export function unmetRules({ labels, variables }: ImageDemands, config: ContainerConfig, secrets: ClearSecrets): string[] {
+export function unmetRules({ labels, variables }: ImageDemands, config: ContainerConfig, secrets: DemandingImage['sealed']): string[] {
   return Object.entries(labels)
     .filter(([label]) => label.startsWith(PREFIX))
     .flatMap(([label, text]) => faultOf(label.slice(PREFIX.length), rulesOf(text), variables, config, secrets) ?? [])
@@ -34,8 +48,8 @@ function rulesOf(text: string): { readonly words: ReadonlySet<string>; readonly 
   return { words, type: [...words].flatMap((word) => (Object.hasOwn(TYPES, word) ? [TYPES[word]!] : []))[0], hasDefault: [...words].some((word) => word.startsWith('default:')) };
 }
 
-function faultOf(name: string, { words, type, hasDefault }: ReturnType<typeof rulesOf>, variables: readonly string[], config: ContainerConfig, secrets: ClearSecrets): string | undefined {
-  const sealed = Object.hasOwn(secrets.environment, name) ? secrets.environment[name] : undefined;
+function faultOf(name: string, { words, type, hasDefault }: ReturnType<typeof rulesOf>, variables: readonly string[], config: ContainerConfig, secrets: DemandingImage['sealed']): string | undefined {
+  const sealed = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
   const clear = config.environment !== undefined && Object.hasOwn(config.environment, name) ? String(config.environment[name]) : undefined;
   const value = sealed ?? clear;
   if (value === undefined) return (words.has('required') || words.has('mandatory')) && !hasDefault && !variables.includes(name) ? `${name} is required and not set` : undefined;
