@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   demo: ['tagboat demo                          # the page: http://127.0.0.1:8080', 'tagboat demo --simulated --port 0'],
   controller: ['tagboat controller --config /etc/tagboat/tagboat.yaml', 'TAGBOAT_LISTENERS_HTTP_PORT=9000 tagboat controller'],
+  'controller manifests': ['tagboat controller manifests --config tagboat.yaml --image registry.example.org/tagboat:0.1.0 | kubectl apply -f -'],
   'agent docker': ['tagboat agent docker --join tagboat-join:…   # once, with the word of the line that `tagboat node enroll` prints', 'tagboat agent docker                         # from then on'],
   'agent kubernetes': ['tagboat agent kubernetes --join tagboat-join:…   # the printed manifest runs this in the cluster'],
   'agent simulated': ['tagboat agent simulated --join tagboat-join:… --directory .agent'],

@@ -24,7 +24,9 @@ export function loadOrCreateKeyFile(path: string): Buffer {
       unlinkSync(temporary);
     }
   }
-  if ((statSync(path).mode & 0o077) !== 0) throw new TagboatError('ConfigInvalid', `The key file ${path} can be read by others`, { hint: `chmod 600 ${path}` });
+  const { mode, uid } = statSync(path);
+  // A mounted Secret belongs to root, and is read as one of the group.
+  if ((mode & (uid === process.getuid?.() ? 0o077 : 0o037)) !== 0) throw new TagboatError('ConfigInvalid', `The key file ${path} can be read by others`, { hint: `chmod 600 ${path}` });
   const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64');
   if (key.length !== KEY_BYTES) throw new TagboatError('ConfigInvalid', `The key file ${path} does not hold 32 bytes in base64`);
   return key;

@@ -1,4 +1,4 @@
-// @timeout 400
+// @timeout 600
 // @serial
 /**
  * The printed line for a Docker host, run as a person pastes it: under dash with curl and under busybox with its wget, against a real controller and a real
