@@ -57,6 +57,18 @@ async function outward(address: string, target: { readonly port: number } | { re
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }
 
+/** Addresses of Services exist in firewall rules alone; a machine without a way out has no route to them, so those rules are never asked. Answers how to undo it. */
+function reachable(address: string): () => void {
+  const ip = (...args: readonly string[]): void => void execFileSync('ip', ['route', ...args], { stdio: 'ignore' });
+  try {
+    ip('get', address);
+    return () => undefined;
+  } catch {
+    ip('add', `${address}/32`, 'dev', 'docker0');
+    return () => ip('del', `${address}/32`, 'dev', 'docker0');
+  }
+}
+
 function check(cluster: TestCluster): void {
   const test = suite('the controller in a cluster');
   const home = mkdtempSync(join(tmpdir(), 'tagboat-in-cluster-'));
@@ -74,6 +86,7 @@ function check(cluster: TestCluster): void {
     const toDatabase = await outward(bridge, socket.startsWith('/') ? { path: join(socket, `.s.PGSQL.${place.port}`) } : { port: Number(place.port || 5432) });
     const toGit = await outward(bridge, { port: Number(new URL(server.url).port) });
     let agent: ReturnType<typeof spawn> | undefined;
+    const undo: (() => void)[] = [];
     const logs = (): Promise<string> => cluster.kubectl(['logs', '--namespace', NAMESPACE, '--selector', 'app.kubernetes.io/name=tagboat', '--tail', '15']).catch(String);
     try {
       const inside = new URL(db.url);
@@ -86,6 +99,7 @@ function check(cluster: TestCluster): void {
       await cluster.apply(...draft.filter(({ kind }) => kind === 'Service'));
       const addressOf = async (name: string): Promise<string> => (await cluster.kubectl(['get', 'service', '--namespace', NAMESPACE, name, '--output', 'jsonpath={.spec.clusterIP}'])).trim();
       const [http, agents] = [await addressOf('tagboat'), await addressOf('tagboat-agents')];
+      undo.push(reachable(http), reachable(agents));
       const config = join(home, 'tagboat.yaml');
       writeFileSync(config, `publicUrl: http://${http}\nagentAddress: ${agents}:8443\nenrolAddress: ${agents}:8444\nteams: [ { name: acme, repository: "http://${bridge}:${toGit.port}/acme.git", branch: main, poll: "* * * * * *" } ]\n`);
       const objects = parseAllDocuments(await printed('--namespace', NAMESPACE, '--config', config)).map((one) => one.toJS() as Manifest);
@@ -118,6 +132,7 @@ function check(cluster: TestCluster): void {
       await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent at the other replica', timeoutMs: 60_000 });
     } finally {
       agent?.kill('SIGKILL');
+      for (const step of undo) step();
       await cluster.gone(NAMESPACE);
       toDatabase.close();
       toGit.close();
