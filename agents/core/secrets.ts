@@ -63,7 +63,7 @@ export class Secrets implements SecretOpener {
   async open(block: Sealed): Promise<Buffer> {
     const place = this.#place;
     if (place === undefined) throw new AgentError('SecretUnopenable', 'this agent is not enrolled');
-    const ciphertext = block.sealed[place.node];
+    const ciphertext = Object.hasOwn(block.sealed, place.node) ? block.sealed[place.node] : undefined;
     if (ciphertext === undefined) throw new AgentError('SecretUnopenable', `it is not sealed for node ${place.node}; seal it with: tagboat seal --node ${place.node}`);
     await this.refresh();
     try {

@@ -45,6 +45,11 @@ test('tags and faults end attempts with their code, and the old one stays', asyn
   assert.equal(target?.containers.map((one) => `${one.image} ${one.state}`), ['web:1 running']);
 });
 
+test('names that every object has are names like others', async () => {
+  const engine = createSimulatedEngine({ delays });
+  assert.is(codeOf(await engine.deploy(specOf('constructor', { constructor: { image: 'constructor', config: { volumes: [{ name: 'constructor', path: '/x' }] } } }), undefined, contextOf(1))), 'succeeded');
+});
+
 test('what the agent cannot do is refused before anything happens', async () => {
   const engine = createSimulatedEngine({ delays });
   for (const config of [{ replicas: 2 }, { expose: 'http' as const }, { kubernetes: {} }]) {

@@ -27,15 +27,21 @@ export interface SimulatedState {
   readonly images: Record<string, string>;
 }
 
+/** Without what every object has: a prefix may be `constructor`. */
+function named<T>(entries: Record<string, T>): Record<string, T> {
+  return Object.assign(Object.create(null) as Record<string, T>, entries);
+}
+
 function emptyState(): SimulatedState {
-  return { nextId: 1, containers: [], networks: {}, volumes: {}, images: {} };
+  return { nextId: 1, containers: [], networks: named({}), volumes: named({}), images: named({}) };
 }
 
 /** A file that is missing or was cut short by a crash is an empty node: it is a simulation. */
 export function loadState(file: string | undefined): SimulatedState {
   if (file === undefined) return emptyState();
   try {
-    return { ...emptyState(), ...(JSON.parse(readFileSync(file, 'utf8')) as SimulatedState) };
+    const state = { ...emptyState(), ...(JSON.parse(readFileSync(file, 'utf8')) as SimulatedState) };
+    return { ...state, networks: named(state.networks), volumes: named(state.volumes), images: named(state.images) };
   } catch {
     return emptyState();
   }

@@ -40,6 +40,7 @@ export function registerDemo(program: Command, io: CliIo = processIo): void {
 }
 
 async function demo(flags: Flags, io: CliIo): Promise<number> {
+  if (!/^\d{1,5}$/.test(flags.port) || Number(flags.port) > 65_535) throw new TagboatError('UsageError', `--port ${flags.port} is no port`, { hint: 'Take a number up to 65535; 0 takes a free one.' });
   const directory = resolve(io.directory, flags.directory);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const log = createLogger({ level: flags.logLevel, pretty: true });
@@ -67,7 +68,9 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
   });
   io.out('  database     starting the embedded PostgreSQL …\n');
   const { startController } = await import('../main.ts'); // other commands start without it
-  const controller = await startController(config, log);
+  const controller = await startController(config, log).catch((error: unknown) => {
+    throw error instanceof TagboatError && error.message.includes('EADDRINUSE') ? new TagboatError('UsageError', error.message, { cause: error, hint: 'Choose another port (npm start -- --port 8090), or stop what uses it.' }) : error;
+  });
   const stopAgent = new AbortController();
   let agent: Promise<void> = Promise.resolve();
   try {

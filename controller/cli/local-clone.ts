@@ -50,6 +50,14 @@ export function commitOf(clone: string, revision: string): string {
   }
 }
 
+/** The first parent; null for the first commit of all. A shallow clone that lacks the parent is told as such. */
+export function parentOf(clone: string, commit: string): string | null {
+  const [, parent] = git(clone, 'rev-list', '--parents', '--max-count=1', commit).split(' ');
+  if (parent !== undefined) return parent;
+  if (git(clone, 'rev-parse', '--is-shallow-repository') === 'true') return commitOf(clone, `${commit}~1`);
+  return null;
+}
+
 export function branchOf(clone: string): string {
   try {
     return git(clone, 'symbolic-ref', '--quiet', '--short', 'HEAD');

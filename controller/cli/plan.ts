@@ -12,7 +12,7 @@ import type { CliIo } from './client.ts';
 import { chooseTeam, ControllerClient, processIo, runCommand, withClientFlags } from './client.ts';
 import { readLiveState } from './live-state.ts';
 import type { LiveStateAnswer } from './live-state.ts';
-import { branchOf, commitOf, holds, withClone } from './local-clone.ts';
+import { branchOf, commitOf, holds, parentOf, withClone } from './local-clone.ts';
 
 interface Flags {
   readonly url?: string;
@@ -34,7 +34,7 @@ export function registerPlan(program: Command, io: CliIo = processIo): void {
   withClientFlags(program.command('plan'))
     .description('show what a commit does to what is live, or what the change from one commit to another does')
     .argument('[dir]', 'a clone of the team repository', '.')
-    .option('--base <rev>', 'compare with this commit, as if it were deployed (default without a controller: HEAD~1)')
+    .option('--base <rev>', 'compare with this commit, as if it were deployed (default without a controller: the parent of the head)')
     .option('--head <rev>', 'what is to be deployed', 'HEAD')
     .option('--branch <name>', "the team's branch; else what the controller says, the one that is checked out, or main")
     .option('--directory <path>', 'where manifests begin in the repository; else what the controller says, or its root')
@@ -54,20 +54,22 @@ async function planCommand(clone: string, flags: Flags, io: CliIo): Promise<numb
   return result.problems.some((item) => item.severity === 'error') ? 1 : 0;
 }
 
+const NOTHING: Desired = { team: '', commit: '', deployments: new Map(), blocked: new Map(), mayRemove: false, keepReason: '' };
+
 interface Shown {
   readonly result: Plan;
   readonly basis: string;
 }
 
 async function betweenCommits(clone: string, flags: Flags): Promise<Shown> {
-  const base = commitOf(clone, flags.base ?? 'HEAD~1');
   const head = commitOf(clone, flags.head);
+  const base = flags.base === undefined ? parentOf(clone, head) : commitOf(clone, flags.base);
   const settings = { team: flags.team ?? '', branch: flags.branch ?? branchOf(clone), directory: flags.directory ?? '' };
   return withClone(clone, settings, async (read) => {
-    const before = await read(base);
+    const before = base === null ? null : await read(base);
     const after = await read(head);
-    const result = plan(after.desired, asIfDeployed(before.desired, after.versions), { nodes: new Map(), drift: new Map() });
-    return { result: { ...result, problems: [...after.problems, ...result.problems] }, basis: `commit ${base.slice(0, 12)}, not the live state` };
+    const result = plan(after.desired, asIfDeployed(before?.desired ?? NOTHING, after.versions), { nodes: new Map(), drift: new Map() });
+    return { result: { ...result, problems: [...after.problems, ...result.problems] }, basis: `${base === null ? 'nothing, because it is the first commit' : `commit ${base.slice(0, 12)}`}, not the live state` };
   });
 }
 

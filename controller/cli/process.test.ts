@@ -104,6 +104,9 @@ test('init makes what validates and what an editor understands without a network
     checked++;
   }
   assert.is(checked, 6);
+  for (const args of [['init', '--quiet'], ['add', '--all'], ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org', 'commit', '--quiet', '-m', 'Begin']]) assert.is(spawnSync('git', args, { cwd: home }).status, 0);
+  const first = await run(['plan', 'deployments'], { TAGBOAT_URL: '' });
+  assert.match(first.out, /^Plan for team acme at \w+ \(nothing, because it is the first commit, not the live state\)\n\ndeploy hello /);
   const before = readFileSync(join(home, 'team.yaml'), 'utf8');
   const again = await run(['init', 'deployments', '--team', 'other']);
   assert.is(again.code, 2);

@@ -22,6 +22,11 @@ test('blocks are found wherever they stand, a secret called sealed included', ()
   assert.is(sealedFor(alone, 'harbor'), alone);
 });
 
+test('a node called like what every object has is a node like others', () => {
+  assert.is(faultOfSealed({ sealed: { harbor: ciphertext } }, 'constructor', [])?.code, 'SecretNotSealed');
+  assert.equal(sealedFor({ A: { sealed: { harbor: 'a' } } }, 'constructor'), { A: { sealed: {} } });
+});
+
 test('what will not open is known beforehand, as far as that can be', () => {
   const block = { sealed: { harbor: ciphertext, pier: 'YWdl' } };
   assert.is(faultOfSealed(block, 'harbor', []), undefined, 'nobody has told the keys');

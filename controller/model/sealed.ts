@@ -24,9 +24,14 @@ export function* sealedPlaces(value: unknown, pointer = ''): Generator<SealedPla
 /** A copy in which every block holds this node's ciphertext alone; what has no block is the same object. */
 export function sealedFor<T>(value: T, node: string): T {
   return mapBlocks(value, ({ sealed, ...rest }) => {
-    const own = sealed[node];
+    const own = ciphertextFor(sealed, node);
     return Object.keys(sealed).length === 1 && own !== undefined ? undefined : { sealed: own === undefined ? {} : { [node]: own }, ...rest };
   }) as T;
+}
+
+/** A node may be called `constructor`, which every object has. */
+function ciphertextFor(sealed: Sealed['sealed'], node: string): string | undefined {
+  return Object.hasOwn(sealed, node) ? sealed[node] : undefined;
 }
 
 export type SealedFault = { readonly code: 'SealedInvalid' | 'SecretNotSealed' | 'SecretUnopenable'; readonly pointer: string; readonly text: string };
@@ -36,7 +41,7 @@ export type SealedFault = { readonly code: 'SealedInvalid' | 'SecretNotSealed' |
  * keys that the node is known to have; empty: nobody has said.
  */
 export function faultOfSealed(block: Sealed, node: string, known: readonly string[]): SealedFault | undefined {
-  const ciphertext = block.sealed[node];
+  const ciphertext = ciphertextFor(block.sealed, node);
   if (ciphertext === undefined) return { code: 'SecretNotSealed', pointer: '/sealed', text: `is not sealed for node ${node}` };
   const recipients = recipientsOf(ciphertext);
   const pointer = `/sealed${pointerStep(node)}`;

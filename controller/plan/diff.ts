@@ -36,11 +36,16 @@ function diffValues(image: string, path: string, from: unknown, to: unknown, cha
   if (canonicalJson(from ?? null) === canonicalJson(to ?? null)) return;
   if (isMap(from) && isMap(to)) {
     for (const key of [...new Set([...Object.keys(from), ...Object.keys(to)])].sort()) {
-      diffValues(image, `${path}.${key}`, from[key], to[key], changes);
+      diffValues(image, `${path}.${key}`, ownOf(from, key), ownOf(to, key), changes);
     }
     return;
   }
   changes.push({ image, path, from: show(path, from), to: show(path, to) });
+}
+
+/** A variable may be called `constructor`, which every object has. */
+function ownOf(map: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

@@ -166,6 +166,11 @@ test('the hash does not depend on the order of inputs nor on who is connected', 
   );
 });
 
+test('a variable called like what every object has is a variable like others', () => {
+  const named = (environment: Record<string, string>) => spec('web:1', { environment });
+  assert.equal(diffSpecs(named({ A: '1' }), named({ A: '1', constructor: 'x' })), [{ image: 'web', path: 'config.environment.constructor', from: null, to: 'x' }]);
+});
+
 test('secrets are shown by a digest only, everywhere (R27)', () => {
   const secret = (text: string) => spec('web:1', { secrets: { PASSWORD: { sealed: { harbor: text } } } } as TargetSpec['images'][number]['config']);
   const changes = diffSpecs(secret('canary-old'), secret('canary-new'));

@@ -52,7 +52,10 @@ export async function findVersion(deployment: Manifest<'Deployment'>, files: Man
   }
   if (other?.fault !== undefined) return unreadable(other.fault);
   if (ref === undefined) {
-    const others = source.versions.filter((version) => version.product === product && version.kind === 'incremental').map((version) => version.name);
+    const tagged = source.versions.filter((version) => version.product === product && version.kind === 'incremental').map((version) => version.name);
+    // What is frozen can be named although its tag is gone (R9).
+    const kept = [...source.frozen.values()].filter((version) => version.product === product && version.frozen !== null).map((version) => version.name);
+    const others = [...new Set([...tagged, ...kept])];
     const hint = others.length === 0 ? `No tag of ${product} exists yet; push ${product}/${number}.` : `Versions of ${product}: ${others.slice(-10).join(', ')}.`;
     return { problem: problem('UnknownVersion', deployment.position('/spec/version'), `there is no version ${number} of ${product}${where}`, { object, hint }) };
   }

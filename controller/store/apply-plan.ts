@@ -3,7 +3,7 @@
  * here decides; every decision is the plan's. Nothing changed ⇒ nothing written.
  */
 import { sql } from 'slonik';
-import type { DatabaseTransactionConnection } from 'slonik';
+import type { DatabaseTransactionConnection, FragmentSqlToken } from 'slonik';
 import { z } from 'zod';
 import type { Action, Desired, DesiredDeployment, Plan, Recorded, RecordedTarget } from '../plan/types.ts';
 import { targetKey } from '../plan/types.ts';
@@ -89,7 +89,7 @@ async function applyDeploy(tx: DatabaseTransactionConnection, plan: Plan, action
   const existing = target?.records.find((record) => record.id === action.recordId);
   const planned = existing?.status === 'preparing' && existing.attemptKey === wanted.attemptKey;
   const spec = specToDeploy(wanted, target, recorded);
-  const recordId = planned ? existing.id : existing ? await prepareAgain(tx, existing.id, wanted, spec, plan.commit, context.actor, reason) : await insertRecord(tx, team, wanted, spec, plan.commit, context.actor, reason);
+  const recordId = planned ? existing.id : existing ? await prepareAgain(tx, existing.id, wanted, spec, plan.commit, context.actor, reason === '' && action.kind === 'retry' ? sql.fragment`${`${action.reason}: `} || reason` : sql.fragment`${reason}`) : await insertRecord(tx, team, wanted, spec, plan.commit, context.actor, reason);
   await tx.query(sql.type(nothing)`
     insert into target (team, node, prefix, deployment, record_id) values (${team}, ${wanted.node}, ${wanted.prefix}, ${wanted.name}, ${recordId})
     on conflict (team, node, prefix) do update set record_id = excluded.record_id, deployment = excluded.deployment
@@ -134,8 +134,8 @@ async function insertRecord(tx: DatabaseTransactionConnection, team: string, wan
     returning id`);
 }
 
-/** The record is used again (R12, R15, R18). A frozen status is remembered, so that a withdrawn plan falls back to it. */
-async function prepareAgain(tx: DatabaseTransactionConnection, recordId: number, wanted: DesiredDeployment, spec: unknown, commit: string, actor: string, reason: string): Promise<number> {
+/** The record is used again (R12, R15, R18). A frozen status is remembered, so that a withdrawn plan falls back to it. `reason` may hold the one that the record has. */
+async function prepareAgain(tx: DatabaseTransactionConnection, recordId: number, wanted: DesiredDeployment, spec: unknown, commit: string, actor: string, reason: FragmentSqlToken): Promise<number> {
   await tx.query(sql.type(nothing)`
     update record set
       failures = case when attempt_key = ${wanted.attemptKey} then failures else 0 end,

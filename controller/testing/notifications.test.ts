@@ -76,6 +76,7 @@ test('a deployment, a failure that is told once for all its tries, and its fix',
 
   told.length = 0;
   await stack.push({ 'version.yaml': version('web:crash') });
+  await stack.until('shop', 'the next try to say what the one before ended with', (row) => row.reason.startsWith('try 2 of 2 after a failure: ContainerExited: '));
   await sleepUntil(async () => (await stack.history('shop')).flatMap((record) => record.attempts).filter(({ outcome }) => outcome === 'failed').length >= 2, { what: 'two tries', timeoutMs: 60_000 });
   await hear('deployment-started', 'deployment-failed');
   assert.match(told[1]?.text ?? '', 'ContainerExited');

@@ -71,7 +71,7 @@ function secretName(input: ImageInput): string {
 }
 
 export function ciphertextOf(sealed: Sealed, node: string): string {
-  return sealed.sealed[node] ?? '';
+  return (Object.hasOwn(sealed.sealed, node) ? sealed.sealed[node] : undefined) ?? '';
 }
 
 export function environmentObjects(input: ImageInput): KubeObject[] {

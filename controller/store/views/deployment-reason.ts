@@ -25,6 +25,8 @@ function waits(row: DeploymentRow): readonly string[] {
 function explainSync(row: DeploymentRow): string {
   if (row.sync === 'synced') return '';
   if (row.attempt?.state === 'queued' && row.node !== null && row.nodeStatus !== 'connected') return `waits for node ${row.node}, ${absence(row)}`;
+  // The record knows more than the plan: what the try before failed with.
+  if (row.syncReason !== '' && row.recordReason.startsWith(row.syncReason)) return row.recordReason;
   return firstOf(row.syncReason, row.recordReason, 'what is recorded does not match Git yet');
 }
 
