@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { askForDigest, type TagAnswer } from './registry-client.ts';
+import { repositoryAt } from './registry-session.ts';
 
 const test = suite('asking a registry');
 const DIGEST = `sha256:${'ab'.repeat(32)}`;
@@ -27,6 +28,26 @@ async function ask(answer: (request: IncomingMessage, response: ServerResponse, 
 }
 
 const BASIC = `Basic ${Buffer.from('bot:c4n4ry').toString('base64')}`;
+
+const REPOSITORIES: readonly (readonly [reference: string, at: string])[] = [
+  ['nginx', 'https://registry-1.docker.io library/nginx'],
+  ['nginx:1.27', 'https://registry-1.docker.io library/nginx'],
+  ['acme/web:1', 'https://registry-1.docker.io acme/web'],
+  ['docker.io/library/nginx:1', 'https://registry-1.docker.io library/nginx'],
+  ['docker.io/nginx:1', 'https://registry-1.docker.io library/nginx'],
+  ['index.docker.io/acme/web', 'https://registry-1.docker.io acme/web'],
+  ['ghcr.io/acme/web:1.2.0', 'https://ghcr.io acme/web'],
+  ['registry.gitlab.com/group/sub/project/web:main', 'https://registry.gitlab.com group/sub/project/web'],
+  ['europe-docker.pkg.dev/project/images/web:1', 'https://europe-docker.pkg.dev project/images/web'],
+  ['registry.example.org:5000/web', 'https://registry.example.org:5000 web'],
+  ['localhost:5000/web:2', 'http://localhost:5000 web'],
+];
+for (const [reference, at] of REPOSITORIES) {
+  test(`${reference} is asked for where its registry answers`, () => {
+    const { base, name } = repositoryAt(reference);
+    assert.is(`${base} ${name}`, at);
+  });
+}
 
 test('a password goes only to who asks for it, by HEAD', async () => {
   const { answer, heard } = await ask((request, response) => (request.headers.authorization === BASIC ? response.writeHead(200, { 'docker-content-digest': DIGEST }) : response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' })).end());

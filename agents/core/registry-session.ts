@@ -20,6 +20,16 @@ export interface RegistryFault {
   readonly retryAfterMs: number;
 }
 
+/** Where a registry tells of an image. Docker Hub has another host than its references, and a name for images of nobody. */
+export function repositoryAt(reference: string): { readonly base: string; readonly name: string } {
+  const { repository } = parseReference(reference);
+  const host = hostOf(reference);
+  const hub = host === 'docker.io';
+  const own = familiar(repository);
+  const name = hub ? (own.includes('/') ? own : `library/${own}`) : repository.slice(host.length + 1);
+  return { base: `${isLoopback(host) ? 'http' : 'https'}://${hub ? 'registry-1.docker.io' : host}`, name };
+}
+
 export class RegistrySession {
   readonly #reference: string;
   readonly #base: string;
@@ -29,13 +39,11 @@ export class RegistrySession {
   #authorization: string | undefined;
 
   constructor(reference: string, access: RegistryAccess | undefined, signal: AbortSignal) {
-    const { repository } = parseReference(reference);
     const host = hostOf(reference);
-    const hub = host === 'docker.io';
-    const own = familiar(repository);
+    const { base, name } = repositoryAt(reference);
     this.#reference = reference;
-    this.#name = hub ? (own.includes('/') ? own : `library/${own}`) : repository.slice(host.length + 1);
-    this.#base = `${isLoopback(host) ? 'http' : 'https'}://${hub ? 'registry-1.docker.io' : host}`;
+    this.#name = name;
+    this.#base = base;
     this.#credentials = access?.host === host.toLowerCase() ? access.credentials : undefined;
     this.#signal = signal;
   }

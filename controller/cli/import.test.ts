@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { engineForTests } from '../../agents/testing/engine.ts';
+import type { AttemptEnd } from '../../agents/core/engine.ts';
 import { contextOf } from '../../agents/testing/spec.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { desiredDeployment } from '../plan/desired.ts';
@@ -138,21 +139,58 @@ test('wrong use ends with 2', async () => {
   assert.is((await run('import', 'compose', file, '--output', output, '--env-file', join(scratch, 'gone.env'))).code, 2);
 });
 
+/** Of several files: an override, variables from files, a published port at one address, tmpfs. */
+const LAYERS: Readonly<Record<string, string>> = {
+  'compose.override.yaml': 'services:\n  app:\n    ports: !override [ "127.0.0.1:${PORT}:8080" ]\n    environment: { WORD: over }\n',
+  '.env': 'PORT=PORT_OF_THE_TEST\nTAG=1.1.0\n',
+  'app.env': 'WORD=file\nOTHER="${TAG} and more"\n',
+  'conf/probe.sh': '#!/bin/sh\ntest "$WORD $OTHER" = "over 1.1.0 and more" && touch /scratch/x\n',
+};
+const LAYERED = `
+services:
+  app:
+    image: tagboat-test-web:\${TAG:?say which}
+    restart: unless-stopped
+    env_file: app.env
+    stop_grace_period: 0s
+    ports: [ "8080:8080" ]
+    tmpfs: [ "/scratch:size=1m" ]
+    ulimits: { nofile: { soft: 500, hard: 600 } }
+    volumes: [ "./conf:/conf:ro" ]
+    healthcheck: { test: [ CMD, sh, /conf/probe.sh ], interval: 1s, retries: 10 }
+`;
+
 if (world !== undefined) {
-  test('what was written deploys', async () => {
-    const { file, output } = project('deployed', SHOP);
-    assert.is((await run('import', 'compose', file, '--output', output, '--product', 'shop')).code, 0);
+  test('what several files became deploys', async () => {
+    const port = String(34_500 + Math.floor(Math.random() * 400));
+    const { file, output } = project('several', LAYERED, {});
+    mkdirSync(join(dirname(file), 'conf'));
+    for (const [path, text] of Object.entries(LAYERS)) writeFileSync(join(dirname(file), path), text.replace('PORT_OF_THE_TEST', port));
+    const imported = await run('import', 'compose', dirname(file), '--output', output, '--product', 'several');
+    assert.is(imported.code, 0, imported.out);
+    const end = await deployed(output, 'several', 'several');
+    assert.is(end.outcome, 'succeeded', JSON.stringify(end.outcome === 'failed' && [end.reason, end.evidence]));
+    assert.is(await (await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(5000) })).text().then((text) => text.length > 0), true);
+  });
+
+  const deployed = async (output: string, name: string, wish: string): Promise<AttemptEnd> => {
     const { set } = await loadManifests(output, undefined);
-    const deployment = set.byKind.Deployment.get('shop');
-    const version = set.byKind.Version.get('shop');
+    const deployment = set.byKind.Deployment.get(name);
+    const version = set.byKind.Version.get(name);
     assert.ok(deployment !== undefined && version !== undefined);
     const resolved = resolveImages({ version, versionBundles: [], deployment, deploymentBundles: [] });
     const desired = desiredDeployment({
       team: world.team, deployment, deploymentBundles: [], resolved, registries: set.byKind.Registry, blob: '',
       version: { kind: 'rolling', name: 'main', commit: '0'.repeat(40), frozen: false, content: { commit: '0'.repeat(40), tagObject: null, images: resolved.images, files: {} } },
     });
+    return world.engine.deploy({ ...desired.spec, prefix: world.prefix(wish) }, undefined, contextOf(1));
+  };
+
+  test('what was written deploys', async () => {
+    const { file, output } = project('deployed', SHOP);
+    assert.is((await run('import', 'compose', file, '--output', output, '--product', 'shop')).code, 0);
+    const end = await deployed(output, 'shop', 'compose');
     const prefix = world.prefix('compose');
-    const end = await world.engine.deploy({ ...desired.spec, prefix }, undefined, contextOf(1));
     assert.is(end.outcome, 'succeeded', JSON.stringify(end.outcome === 'failed' && [end.reason, end.evidence]));
     assert.equal(end.containers.map(({ name, state, health }) => `${name.slice(prefix.length + 1)} ${state} ${health}`).sort(), ['db running healthy', 'migrate exited none', 'page running healthy', 'web-one running healthy']);
   });

@@ -23,7 +23,7 @@ const keysOf = (name: string): string[] => Object.keys(definitions[name]?.proper
 
 /** Keys that came to the specification after the package did. */
 const NEWER = {
-  service: ['annotations', 'attach', 'cgroup', 'develop', 'gpus', 'label_file', 'models', 'post_start', 'pre_stop', 'provider', 'use_api_socket', 'uts'],
+  service: ['annotations', 'attach', 'cgroup', 'develop', 'gpus', 'label_file', 'models', 'post_start', 'pre_stop', 'provider', 'pull_refresh_after', 'use_api_socket', 'uts'],
   healthcheck: ['start_interval'],
   network: ['enable_ipv4'],
   secret: ['environment'],

@@ -168,6 +168,7 @@ export const LOST: Readonly<Record<string, Loss>> = {
   pre_stop: { why: 'nothing is run in a container before its stop' },
   provider: { why: 'services of other providers are not containers' },
   pull_policy: { why: 'the registry is always asked, and an image that is there is not pulled again', code: 'NoEffect' },
+  pull_refresh_after: { why: 'the registry is always asked', code: 'NoEffect' },
   runtime: { why: 'the engine’s default runtime is used' },
   storage_opt: { why: 'options of the storage driver are not known' },
   use_api_socket: { why: 'the engine’s socket is not handed out', hint: 'Mount /var/run/docker.sock if it has to be.' },
