@@ -20,6 +20,10 @@ export function checkTeam(set: ManifestSet, team = ''): Problem[] {
   const problems = others.map((manifest) =>
     problem('TeamMismatch', manifest.position('/metadata/name'), `this repository belongs to team ${own.name} (${own.file}:${own.line}); the members of ${manifest.name} are not let in`, { hint: 'A repository has one Team manifest; remove the other.', object: objectName(manifest) }),
   );
+  // A switch that is heard by nobody must not look as if it protected anything.
+  for (const [key, value] of Object.entries(own.spec.policy ?? {})) {
+    if (value) problems.push(problem('PolicyNotEnforced', own.keyPosition(`/spec/policy/${key}`), `${key} is not enforced by this release`, { severity: 'warning', object: objectName(own) }));
+  }
   if (team !== '' && own.name !== team) problems.push(problem('TeamMismatch', own.position('/metadata/name'), `the controller calls this team ${team}, not ${own.name}`, { severity: 'warning', object: objectName(own) }));
   return problems;
 }

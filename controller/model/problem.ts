@@ -44,6 +44,7 @@ const PROBLEM_CODES = {
   UnknownKind: 'Use one of Team, Node, Registry, Product, Version, ConfigBundle, Deployment, Notification.',
   SchemaViolation: 'See the schema of this kind for the allowed keys and values.',
   DuplicateName: 'Names are unique per kind in a team; rename one of the two.',
+  PolicyNotEnforced: 'Use protected branches and required signatures of the Git host meanwhile.',
   TeamMismatch: 'Name the Team manifest like the team in the controller configuration; sealed values carry its name.',
   UnknownReference: 'Correct the name, or add the manifest it refers to.',
   DependencyCycle: 'Break the circle; dependsOn must lead somewhere.',
