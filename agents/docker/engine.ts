@@ -12,7 +12,7 @@ export interface DockerEngineOptions extends DockerConnection {
   readonly certificates?: CertificateOptions;
 }
 
-const PROXY: ProxyOptions = { image: 'haproxy:2.6', httpPort: 80, httpsPort: 443 };
+const PROXY: ProxyOptions = { name: 'tagboat-proxy', image: 'haproxy:2.6', httpPort: 80, httpsPort: 443 };
 
 /** The engine of one Docker host. Connects with the first call; nothing to close. */
 export function createDockerEngine(options: DockerEngineOptions = {}): Engine {

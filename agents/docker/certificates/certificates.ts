@@ -45,6 +45,7 @@ export class Certificates {
   readonly #own = new Map<string, Bundle | undefined>();
   #wanted: ReadonlySet<string> = new Set();
   #served: ReadonlySet<string> = new Set();
+  #refused: ReadonlySet<string> = new Set();
   #wake: () => void = () => undefined;
 
   constructor({ directory, acme, provided, now = Date.now }: CertificateOptions) {
@@ -62,9 +63,10 @@ export class Certificates {
     if (isNew) this.#wake();
   }
 
-  /** Names whose certificate the proxy has taken. */
-  serves(domains: Iterable<string>): void {
-    this.#served = new Set(domains);
+  /** Names whose certificate the proxy has taken, and those whose certificate it refuses. */
+  served(taken: Iterable<string>, refused: Iterable<string>): void {
+    this.#served = new Set(taken);
+    this.#refused = new Set(refused);
   }
 
   /** What serves the name now; an expired one rather than none, so that the visitor is told what is wrong. */
@@ -79,6 +81,7 @@ export class Certificates {
     const setback = this.#store.setback(domain);
     const again = setback === undefined ? '' : `: ${setback.reason}; asked again ${new Date(setback.nextAt).toISOString()}`;
     if (bundle !== undefined && bundle.notAfter > now) {
+      if (this.#refused.has(domain)) return { health: 'degraded', reason: `the proxy refuses the certificate of ${domain}: its key or its signature is too weak, or of a kind that OpenSSL does not know` };
       if (!this.#served.has(domain)) return { health: 'progressing', reason: `the certificate of ${domain} is on its way to the proxy` };
       const isLate = bundle.notAfter - now < Math.min((bundle.notAfter - bundle.notBefore) / 6, 7 * DAY_MS);
       return isLate ? { health: 'degraded', reason: `the certificate of ${domain} ends at ${new Date(bundle.notAfter).toISOString()} and has no successor${again}` } : undefined;

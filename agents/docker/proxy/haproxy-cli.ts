@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { RuntimeError } from '../../containers/runtime.ts';
 import { outputOf } from '../demultiplex.ts';
 import { engineError } from '../docker-errors.ts';
-import { CERTIFICATES_PATH, certificatePath, CLI_PORT, PROOFS_PATH, type Slot } from './haproxy-config.ts';
+import { candidatePath, CERTIFICATES_PATH, certificatePath, CLI_PORT, PROOFS_PATH, type Slot } from './haproxy-config.ts';
 
 const CALL_MS = 10_000;
 /** Commands in one line, which the proxy bounds. */
@@ -15,7 +15,7 @@ const OPEN = `exec 3<>/dev/tcp/127.0.0.1/${CLI_PORT} || exit 3`;
 const READ = `while IFS= read -r line <&3; do printf '%s\\n' "$line"; done`;
 const ASK = `${OPEN}; printf '%s\\nquit\\n' "$1" >&3; ${READ}`;
 /** The key is read where it lies: arguments of processes are for everybody on the node to see. */
-const SET_CERTIFICATE = `${OPEN}; printf '@1 set ssl cert %s <<\\n%s\\n\\n' "$1" "$(<"$1")" >&3; printf 'quit\\n' >&3; ${READ}`;
+const SET_CERTIFICATE = `${OPEN}; printf '@1 set ssl cert %s <<\\n%s\\n\\n' "$1" "$(<"$2")" >&3; printf 'quit\\n' >&3; ${READ}`;
 const LIST_CERTIFICATE = `${OPEN}; printf '@1 add ssl crt-list ${CERTIFICATES_PATH} <<\\n%s %s\\n\\n' "$1" "$2" >&3; printf 'quit\\n' >&3; ${READ}`;
 const HEAD = `[ -r "$1" ] && IFS= read -r line < "$1"; printf '%s\\n' "$line"`;
 
@@ -56,12 +56,12 @@ export class HaproxyCli {
     return found;
   }
 
-  /** Takes a certificate from its file into the running process. What becomes of it, `certificates` tells. */
+  /** Takes a candidate from its file into the running process. What becomes of it, `certificates` tells. */
   async takeCertificate(domain: string, isListed: boolean, signal: AbortSignal): Promise<void> {
     const path = certificatePath(domain);
     // Says so where it is there already, which is no harm.
     await this.#ask(`@1 new ssl cert ${path}`, signal);
-    await this.#exec(['bash', '-c', SET_CERTIFICATE, 'set', path], signal);
+    await this.#exec(['bash', '-c', SET_CERTIFICATE, 'set', path, candidatePath(domain)], signal);
     await this.#ask(`@1 commit ssl cert ${path}`, signal);
     if (!isListed) await this.#exec(['bash', '-c', LIST_CERTIFICATE, 'list', path, domain], signal);
   }

@@ -37,6 +37,11 @@ export function certificatePath(domain: string): string {
   return `${DIRECTORY}/certificate-${domain.replace('*', '_')}.pem`;
 }
 
+/** The same of one that the proxy has not taken yet. */
+export function candidatePath(domain: string): string {
+  return `${certificatePath(domain)}.new`;
+}
+
 /** Of the routes alone, not of the addresses behind them: equal means that commands are enough. */
 export function structureOf(backends: readonly Pick<ConfiguredBackend, 'key' | 'route'>[], httpsPort: number): string {
   return createHash('sha256').update(JSON.stringify([FORMAT, httpsPort, ...backends.map(({ key, route }) => [key, route])])).digest('hex').slice(0, 16);

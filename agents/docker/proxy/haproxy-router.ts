@@ -18,8 +18,8 @@ import type { Certificates } from '../certificates/certificates.ts';
 import { backendsOf, isSameAddress, type Backend, type Wish } from './backends.ts';
 import { HaproxyCli, type ServerState } from './haproxy-cli.ts';
 import { CONFIG_PATH, KEEP_ALIVE_MS, PROOFS_PATH, SLOTS, structureOf, type ConfiguredBackend, type Server, type Slot } from './haproxy-config.ts';
-import { proofsText, serveBundles, storeBundles, type Bundles } from './proxy-certificates.ts';
-import { PROXY_NAME, ProxyContainer, type ProxyOptions } from './proxy-container.ts';
+import { bringBundles, ensureFiles, proofsText } from './proxy-certificates.ts';
+import { ProxyContainer, type ProxyOptions } from './proxy-container.ts';
 
 const START_MS = 15_000;
 const POLL_MS = 100;
@@ -71,7 +71,7 @@ export class HaproxyRouter implements Router {
       if (done === 'replaced') await this.#sync(target.team);
       return done;
     });
-    if (made !== 'found') context.progress('route', `${made === 'started' ? 'started the proxy' : 'gave a port for HTTPS to the proxy'} ${PROXY_NAME}`);
+    if (made !== 'found') context.progress('route', `${made === 'started' ? 'started the proxy' : 'gave a port for HTTPS to the proxy'} ${this.#options.name}`);
   }
 
   async lead(target: RouteTarget, choice: Choice, signal: AbortSignal): Promise<void> {
@@ -94,7 +94,7 @@ export class HaproxyRouter implements Router {
 
   trouble({ tls, domain }: Route): RouteTrouble | undefined {
     if (!tls) return undefined;
-    if (this.#proxy.secure === false) return { health: 'degraded', reason: `port ${this.#options.httpsPort ?? 443} of the node, for HTTPS, was not free when the proxy was started; free it, then remove the container ${PROXY_NAME}: it is made anew` };
+    if (this.#proxy.secure === false) return { health: 'degraded', reason: `port ${this.#options.httpsPort ?? 443} of the node, for HTTPS, was not free when the proxy was started; free it, then remove the container ${this.#options.name}: it is made anew` };
     if (this.#certificates === undefined) return { health: 'degraded', reason: 'this agent was started without certificates' };
     return this.#certificates.trouble(domain);
   }
@@ -127,17 +127,15 @@ export class HaproxyRouter implements Router {
     const known = new Map(before.filter((one) => one.ready).map((one) => [one.backend, one]));
     const graceMs = Math.max(0, ...containers.map((one) => (one.labels[LABEL.route] === undefined ? 0 : Number(one.labels[LABEL.stopGrace] ?? 10) * 1000 || 0)));
 
-    const bundles = this.#bundlesOf(domains);
-    const others = await storeBundles(bundles, this.#proofs, this.#proxy, cli);
-    const isAsBefore = bundles.size === 0 && !others;
-    if ((await cli.head(CONFIG_PATH, look())) !== `# structure ${structure}` || !(isAsBefore || (await serveBundles(bundles, cli)))) {
+    if ((await cli.head(CONFIG_PATH, look())) !== `# structure ${structure}`) {
+      await ensureFiles(this.#proxy, cli);
       await this.#proxy.configure(placed, cli);
       await cli.reload(look());
       await this.#serving(cli, placed);
-      this.#certificates?.serves(bundles.keys());
+      await this.#bringBundles(domains, cli);
       return { cli, servers: [], graceMs: graceMs + KEEP_ALIVE_MS };
     }
-    this.#certificates?.serves(bundles.keys());
+    await this.#bringBundles(domains, cli);
     const changed = placed.filter((one) => !isAt(known.get(one.key), one.server));
     if (changed.length === 0) return undefined;
     const servers = changed.flatMap(({ key }): Leaving[] => {
@@ -190,7 +188,7 @@ export class HaproxyRouter implements Router {
       const servers = await cli.servers(look());
       if (servers !== undefined) return servers;
     }
-    throw new RuntimeError('EngineError', `the proxy ${PROXY_NAME} does not answer; look at its log`);
+    throw new RuntimeError('EngineError', `the proxy ${this.#options.name} does not answer; look at its log`);
   }
 
   /** After a reload: the process that answers has all of them. */
@@ -199,14 +197,18 @@ export class HaproxyRouter implements Router {
       const servers = await cli.servers(look());
       if (servers !== undefined && placed.every((one) => servers.some((server) => server.backend === one.key && isAt(server, one.server)))) return;
     }
-    throw new RuntimeError('EngineError', `the proxy ${PROXY_NAME} did not take its new configuration; look at its log`);
+    throw new RuntimeError('EngineError', `the proxy ${this.#options.name} did not take its new configuration; look at its log`);
   }
 
-  #bundlesOf(domains: readonly string[]): Bundles {
-    return new Map([...new Set(domains)].sort().flatMap((domain): [string, Bundle][] => {
-      const bundle = this.#certificates?.bundleOf(domain);
+  async #bringBundles(domains: readonly string[], cli: HaproxyCli): Promise<void> {
+    const certificates = this.#certificates;
+    if (certificates === undefined) return;
+    const bundles = new Map([...new Set(domains)].sort().flatMap((domain): [string, Bundle][] => {
+      const bundle = certificates.bundleOf(domain);
       return bundle === undefined ? [] : [[domain, bundle]];
     }));
+    const taken = await bringBundles(bundles, this.#proxy, cli);
+    certificates.served(taken, [...bundles.keys()].filter((domain) => !taken.has(domain)));
   }
 
   #backends(containers: readonly ContainerSummary[], team: string, wish?: Wish): Backend[] {

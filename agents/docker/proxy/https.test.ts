@@ -16,9 +16,10 @@ import { acmeServer, canHaveAcmeServer } from '../../testing/acme-server.ts';
 import { engineForTests } from '../../testing/engine.ts';
 import { contextOf } from '../../testing/spec.ts';
 import { createDockerEngine } from '../engine.ts';
-import { PROXY_NAME } from './proxy-container.ts';
 
 const world = engineForTests('https');
+/** Of its own: tests of one engine run beside each other. */
+const PROXY_NAME = 'tagboat-proxy-https';
 const test = suite('https on a Docker node');
 const HOUR = 3_600_000;
 
@@ -35,7 +36,7 @@ if (world !== undefined && !canHaveAcmeServer()) {
   const engineWith = (more: { readonly directoryUrl?: string; readonly caFile?: string; readonly httpsPort?: number; readonly home?: string }): Engine =>
     createDockerEngine({
       host,
-      proxy: { httpPort, httpsPort: more.httpsPort ?? httpsPort },
+      proxy: { name: PROXY_NAME, httpPort, httpsPort: more.httpsPort ?? httpsPort },
       certificates: { directory: more.home ?? home, acme: more.directoryUrl === undefined ? undefined : { directoryUrl: more.directoryUrl, contact: 'ada@example.test', caFile: more.caFile }, provided, now: () => Date.now() + clock },
     });
   test.after(async () => {
@@ -99,8 +100,8 @@ if (world !== undefined && !canHaveAcmeServer()) {
       sent.end();
     });
   const curl = (...more: string[]): string => spawnSync('curl', ['-sk', '--max-time', '20', '-o', '/dev/null', '-w', '%{http_version} %{http_code}', ...more], { encoding: 'utf8', input: 'x'.repeat(2_000) }).stdout;
-  const selfSigned = (names: readonly string[], days = 30): string => {
-    const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', '-', '-days', String(days), '-subj', '/CN=test', '-addext', `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}`], { encoding: 'utf8' });
+  const selfSigned = (names: readonly string[], days = 30, curve = 'P-256'): string => {
+    const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', `ec_paramgen_curve:${curve}`, '-nodes', '-keyout', '-', '-days', String(days), '-subj', '/CN=test', '-addext', `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}`], { encoding: 'utf8' });
     assert.is(made.status, 0, made.stderr);
     return made.stdout;
   };
@@ -199,8 +200,7 @@ if (world !== undefined && !canHaveAcmeServer()) {
     writeFileSync(join(provided, 'own.pem'), 'nonsense');
     await good(engine, prefix, { a: secure('a.own.example.test'), wild: secure('*.example.test', '1.1.0') });
     await tended(engine, async () => {
-      await soon(async () => /degraded/.test(await health(engine, prefix)), 'the reason');
-      assert.match(await health(engine, prefix), /there is no certificate for (a\.own|\*)\.example\.test.*own\.pem: there is no certificate in it/);
+      await soon(async () => /^degraded .*there is no certificate for (a\.own|\*)\.example\.test.*own\.pem: there is no certificate in it/.test(await health(engine, prefix)), 'the reason');
       const [first, second] = [selfSigned(['*.own.example.test', '*.example.test']), selfSigned(['*.own.example.test', '*.example.test'], 60)];
       const put = (text: string): void => {
         writeFileSync(join(provided, 'own.new'), text);
@@ -211,9 +211,15 @@ if (world !== undefined && !canHaveAcmeServer()) {
       assert.is(await ask('a.own.example.test', '/', first), '200 1.0.0');
       assert.is(await ask('any.example.test', '/', first), '200 1.1.0');
       const before = await served('a.own.example.test');
+      // 160 bits are too few for OpenSSL: the proxy refuses it, keeps what it has and starts with that.
+      put(selfSigned(['*.own.example.test', '*.example.test'], 90, 'secp160r1'));
+      await soon(async () => /degraded .*the proxy refuses the certificate of /.test(await health(engine, prefix)), 'the refusal');
+      assert.equal(await served('a.own.example.test'), before);
+      await docker.getContainer(PROXY_NAME).restart({ t: 0 });
+      await soon(async () => JSON.stringify(await served('a.own.example.test')) === JSON.stringify(before), 'the one from before after a restart of the proxy');
       put(second);
-      await soon(async () => JSON.stringify(await served('a.own.example.test')) !== JSON.stringify(before), 'the next one');
-      assert.is(await ask('a.own.example.test', '/', second), '200 1.0.0');
+      await soon(async () => (await ask('a.own.example.test', '/', second).catch(() => '')) === '200 1.0.0', 'the next one');
+      await soon(async () => (await health(engine, prefix)) === 'healthy', 'health');
     });
     await remove(engine, prefix);
   });

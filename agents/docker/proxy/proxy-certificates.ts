@@ -3,11 +3,9 @@ import { createHash } from 'node:crypto';
 import { look } from '../../containers/calls.ts';
 import type { Bundle } from '../certificates/bundle.ts';
 import type { HaproxyCli } from './haproxy-cli.ts';
-import { CERTIFICATES_PATH, certificatePath, PROOFS_PATH } from './haproxy-config.ts';
+import { candidatePath, CERTIFICATES_PATH, certificatePath, PROOFS_PATH } from './haproxy-config.ts';
 import type { ProxyContainer } from './proxy-container.ts';
 
-/** By name. */
-export type Bundles = ReadonlyMap<string, Bundle>;
 /** What certificate authorities are answered, by path. */
 export type Proofs = ReadonlyMap<string, string>;
 
@@ -15,10 +13,15 @@ export function proofsText(proofs: Proofs): string {
   return [...proofs].map(([path, text]) => `${path} ${text}\n`).join('');
 }
 
-/** What the list of certificates begins with tells which ones lie there. */
-function listText(bundles: Bundles): string {
-  const mark = createHash('sha256').update(JSON.stringify([...bundles].map(([domain, { fingerprint }]) => [domain, fingerprint]))).digest('hex').slice(0, 16);
-  return `# certificates ${mark}\n${[...bundles.keys()].map((domain) => `${certificatePath(domain)} ${domain}\n`).join('')}`;
+/** What the list of certificates begins with tells which ones lie there. `fingerprints` by name. */
+function listText(fingerprints: ReadonlyMap<string, string>): string {
+  const mark = createHash('sha256').update(JSON.stringify([...fingerprints].sort())).digest('hex').slice(0, 16);
+  return `# certificates ${mark}\n${[...fingerprints.keys()].map((domain) => `${certificatePath(domain)} ${domain}\n`).join('')}`;
+}
+
+/** What its configuration names must be there; a proxy of an agent that knew no certificates has none of it. */
+export async function ensureFiles(proxy: ProxyContainer, cli: HaproxyCli): Promise<void> {
+  if ((await cli.head(CERTIFICATES_PATH, look())) === '') await proxy.put(emptyFiles());
 }
 
 /** Files of a new proxy. */
@@ -26,28 +29,28 @@ export function emptyFiles(): readonly (readonly [path: string, text: string])[]
   return [[CERTIFICATES_PATH, listText(new Map())], [PROOFS_PATH, '']];
 }
 
-/** True if they were other ones. Keys of names that have left are overwritten. */
-export async function storeBundles(bundles: Bundles, proofs: Proofs, proxy: ProxyContainer, cli: HaproxyCli): Promise<boolean> {
-  const list = listText(bundles);
-  if ((await cli.head(CERTIFICATES_PATH, look())) === list.split('\n')[0]) return false;
-  const gone = [...(await cli.certificates(look())).keys()].filter((domain) => !bundles.has(domain));
-  await proxy.put([
-    ...[...bundles].map(([domain, { pem }]) => [certificatePath(domain), `${pem}\n`] as const),
-    ...gone.map((domain) => [certificatePath(domain), ''] as const),
-    [PROOFS_PATH, proofsText(proofs)],
-    [CERTIFICATES_PATH, list],
-  ]);
-  return true;
-}
-
-/** False if the running process did not take them all; a reload then reads the files. No connection is closed here. */
-export async function serveBundles(bundles: Bundles, cli: HaproxyCli): Promise<boolean> {
+/**
+ * Answers the names whose certificates are in service. The running process takes them first: only what it takes is there for its next start,
+ * which one bad certificate would else prevent. No connection is closed. Keys that have served are overwritten.
+ */
+export async function bringBundles(bundles: ReadonlyMap<string, Bundle>, proxy: ProxyContainer, cli: HaproxyCli): Promise<ReadonlySet<string>> {
+  const wanted = new Map([...bundles].map(([domain, { fingerprint }]) => [domain, fingerprint]));
+  const isAsBefore = (await cli.head(CERTIFICATES_PATH, look())) === listText(wanted).split('\n')[0];
+  // As long as no route has TLS the running process need not be asked.
+  if (isAsBefore && wanted.size === 0) return new Set();
   const before = await cli.certificates(look());
   const differing = [...bundles].filter(([domain, { fingerprint }]) => before.get(domain) !== fingerprint);
-  const gone = [...before.keys()].filter((domain) => !bundles.has(domain));
-  if (differing.length + gone.length === 0) return true;
+  const gone = [...before.keys()].filter((domain) => !wanted.has(domain));
+  if (isAsBefore && differing.length + gone.length === 0) return new Set(wanted.keys());
+  await proxy.put(differing.map(([domain, { pem }]) => [candidatePath(domain), `${pem}\n`]));
   for (const [domain] of differing) await cli.takeCertificate(domain, before.has(domain), look());
   for (const domain of gone) await cli.dropCertificate(domain, look());
-  const after = await cli.certificates(look());
-  return after.size === bundles.size && [...bundles].every(([domain, { fingerprint }]) => after.get(domain) === fingerprint);
+  const after = new Map([...(await cli.certificates(look()))].filter(([domain]) => wanted.has(domain)));
+  const taken = new Set([...wanted].filter(([domain, fingerprint]) => after.get(domain) === fingerprint).map(([domain]) => domain));
+  await proxy.put([
+    ...differing.flatMap(([domain, { pem }]) => [[candidatePath(domain), ''] as const, ...(taken.has(domain) ? [[certificatePath(domain), `${pem}\n`] as const] : [])]),
+    ...gone.map((domain) => [certificatePath(domain), ''] as const),
+    [CERTIFICATES_PATH, listText(after)],
+  ]);
+  return taken;
 }

@@ -12,12 +12,13 @@ import type { HaproxyCli } from './haproxy-cli.ts';
 import { CLI_PORT, CONFIG_PATH, haproxyConfig, type ConfiguredBackend } from './haproxy-config.ts';
 import { emptyFiles } from './proxy-certificates.ts';
 
-export const PROXY_NAME = 'tagboat-proxy';
 const ROLE = 'proxy';
 /** The node's port for HTTPS; absent where it has none. */
 const HTTPS_LABEL = 'tagboat.dev/https-port';
 
 export interface ProxyOptions {
+  /** Of its container. */
+  readonly name: string;
   /** HAProxy 2.6 or newer with bash, as the official image (not its Alpine variant). */
   readonly image: string;
   /** Of the node. */
@@ -64,9 +65,9 @@ export class ProxyContainer {
    * @param needsTls one that has no port for HTTPS is replaced by one that has, which closes connections; else it is left alone.
    */
   async ensureRunning(team: string, containers: readonly ContainerSummary[], needsTls: boolean): Promise<'found' | 'started' | 'replaced'> {
-    const there = containers.find((one) => one.name === PROXY_NAME) ?? (await this.#find());
+    const there = containers.find((one) => one.name === this.#options.name) ?? (await this.#find());
     if (there !== undefined && (there.labels[LABEL.team] !== team || there.labels[LABEL.role] !== ROLE)) {
-      throw new AttemptFailure('NameTaken', `the container ${PROXY_NAME} of this node is not the proxy of team ${team}; one node's ports lead to one team. Remove it, or deploy to a node of your own`);
+      throw new AttemptFailure('NameTaken', `the container ${this.#options.name} of this node is not the proxy of team ${team}; one node's ports lead to one team. Remove it, or deploy to a node of your own`);
     }
     const isSecure = there?.labels[HTTPS_LABEL] === String(this.#options.httpsPort);
     if (there !== undefined && (isSecure || !needsTls)) {
@@ -148,7 +149,7 @@ export class ProxyContainer {
 
   /** Nothing is led any more: the ports of the node are free again. */
   async removeIfOurs(team: string, containers: readonly ContainerSummary[]): Promise<void> {
-    const there = containers.find((one) => one.name === PROXY_NAME);
+    const there = containers.find((one) => one.name === this.#options.name);
     if (there?.labels[LABEL.team] === team && there.labels[LABEL.role] === ROLE) await this.#runtime.remove(there.id, change());
   }
 
@@ -157,7 +158,7 @@ export class ProxyContainer {
     const { httpPort } = this.#options;
     try {
       const container = await this.#docker.createContainer({
-        name: PROXY_NAME,
+        name: this.#options.name,
         Image: this.#image ?? this.#options.image,
         User: '0',
         Entrypoint: [],
@@ -171,7 +172,7 @@ export class ProxyContainer {
       await this.put([...emptyFiles(), [CONFIG_PATH, haproxyConfig([], httpsPort ?? 443)]]);
       return container.id;
     } catch (error) {
-      throw engineError(error, `creating the proxy ${PROXY_NAME}`, 'ContainerCreateFailed');
+      throw engineError(error, `creating the proxy ${this.#options.name}`, 'ContainerCreateFailed');
     }
   }
 
@@ -188,7 +189,7 @@ export class ProxyContainer {
   }
 
   async #find(): Promise<ContainerSummary | undefined> {
-    const found = (await this.#runtime.list(look())).find((one) => one.name === PROXY_NAME);
+    const found = (await this.#runtime.list(look())).find((one) => one.name === this.#options.name);
     if (found !== undefined) this.#id = found.id;
     return found;
   }

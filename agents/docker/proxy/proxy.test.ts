@@ -10,9 +10,10 @@ import type { AttemptEnd } from '../../core/engine.ts';
 import { engineForTests, until } from '../../testing/engine.ts';
 import { contextOf } from '../../testing/spec.ts';
 import { createDockerEngine } from '../engine.ts';
-import { PROXY_NAME } from './proxy-container.ts';
 
 const world = engineForTests('proxy');
+/** Of its own: tests of one engine run beside each other. */
+const PROXY_NAME = 'tagboat-proxy-http';
 const test = suite('the proxy of a Docker node');
 
 interface Answer {
@@ -24,7 +25,7 @@ if (world !== undefined) {
   const { docker, host } = world;
   const port = await freePort();
   const httpsPort = await freePort();
-  const engine = createDockerEngine({ host, proxy: { httpPort: port, httpsPort } });
+  const engine = createDockerEngine({ host, proxy: { name: PROXY_NAME, httpPort: port, httpsPort } });
   let attempt = 0;
   test.after(() => world.cleanUp());
 
@@ -152,7 +153,7 @@ if (world !== undefined) {
     assert.is(taken.outcome === 'failed' && taken.code, 'RouteTaken');
     assert.equal((await ask('/')).body, '1.0.0');
 
-    const other = createDockerEngine({ host, proxy: { httpPort: port, httpsPort } });
+    const other = createDockerEngine({ host, proxy: { name: PROXY_NAME, httpPort: port, httpsPort } });
     const foreign = await other.deploy({ ...world.spec(world.prefix('foreign'), { web: web('1.1.0') }), team: `${world.team}-2` }, undefined, contextOf(++attempt));
     assert.is(foreign.outcome === 'failed' && foreign.code, 'NameTaken', 'R1: one node\'s ports lead to one team');
     await remove(prefix);
