@@ -69,6 +69,8 @@ export interface ControllerConfig {
   readonly publicUrl: string;
   /** host:port */
   readonly agentAddress: string;
+  /** Where other replicas reach the agent listener of this one; null: they do not. */
+  readonly replicaAddress: string | null;
   readonly enrolAddress: string;
   /** Of the agent, as clusters pull it. */
   readonly agentImage: string;
@@ -141,6 +143,7 @@ interface RawConfig {
   readonly listeners: { readonly http?: Partial<Listener>; readonly agents?: Partial<Listener>; readonly enrolment?: Partial<Listener> };
   readonly publicUrl?: string;
   readonly agentAddress?: string;
+  readonly replicaAddress?: string;
   readonly enrolAddress?: string;
   readonly agentImage?: string;
   readonly public: boolean;
@@ -197,6 +200,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     dataDirectory,
     listeners: { http, agents, enrolment },
     publicUrl,
+    replicaAddress: raw.replicaAddress ?? null,
     agentAddress: raw.agentAddress ?? `${new URL(publicUrl).hostname}:${String(agents.port)}`,
     enrolAddress: raw.enrolAddress ?? `${new URL(publicUrl).hostname}:${String(enrolment.port)}`,
     agentImage: raw.agentImage ?? `tagboat:${packageVersion()}`,

@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { DatabasePool } from 'slonik';
+import type { LogLine as WireLogLine } from '../proto/gen/agent/v1/agent.ts';
 import { encodeJoin } from '../proto/join.ts';
 import type { ControllerConfig, TeamConfig } from './config.ts';
 import { TagboatError } from './errors.ts';
@@ -18,6 +19,7 @@ import { hashEnrolmentToken, newEnrolmentToken } from './link/enrolment-token.ts
 import { installLine, installScript } from './link/install-line.ts';
 import type { AgentListeners } from './link/listeners.ts';
 import { listenForAgents } from './link/listeners.ts';
+import { readFromReplica } from './link/replicas.ts';
 import { loadOrCreateKeyFile, openAtRest, sealAtRest } from './link/seal-at-rest.ts';
 import { ParseCache } from './manifests/parse-cache.ts';
 import type { Metrics } from './metrics.ts';
@@ -34,11 +36,12 @@ import { ReviewLoop } from './reconcile/reviews/review-loop.ts';
 import { runSweepLoop } from './reconcile/sweep-loop.ts';
 import { TeamLoop } from './reconcile/team-loop.ts';
 import { appendAudit } from './store/audit.ts';
+import { nodeLease } from './store/attempts.ts';
 import { keepAuthority, loadAuthority } from './store/authority.ts';
 import { loadOwners } from './store/deployments.ts';
 import { keepEmbeddedDatabase } from './store/embedded-keeper.ts';
 import { loadFollowed } from './store/followed.ts';
-import { newHolder } from './store/lease.ts';
+import { addressOf, holderOf, newHolder } from './store/lease.ts';
 import { createListener } from './store/listen.ts';
 import { migrate } from './store/migrate.ts';
 import { authorizeCertificate, consumeEnrolment, loadRecipients, revokeNode, saveCertificate, saveEnrolment } from './store/nodes.ts';
@@ -89,7 +92,7 @@ export async function startController(config: ControllerConfig, log: Logger): Pr
 async function compose(config: ControllerConfig, log: Logger, undo: (() => Promise<void>)[], stop: () => Promise<void>): Promise<Controller> {
   mkdirSync(config.dataDirectory, { recursive: true, mode: 0o700 });
   const metrics = createMetrics();
-  const holder = newHolder();
+  const holder = newHolder(config.replicaAddress ?? undefined);
   const ending = new AbortController();
   const database = await openDatabase(config, log, undo);
   await migrate({ url: database.url, log });
@@ -180,7 +183,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
   const hooks = new Map(config.teams.map(({ name, webhookSecret: secret, reviews }) => [name, { secret, reviews: reviews.limit > 0, reviewBranches: reviews.branches }]));
   const closing = new AbortController();
   const web = await startWeb(
-    createWeb({ pool, log, metrics, hooks, readiness: { teams }, nodes, logs: nodeLogs(sessions), changes, hasNotificationUrl: (team, name) => urls.get(team)?.has(name) === true, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
+    createWeb({ pool, log, metrics, hooks, readiness: { teams }, nodes, logs: nodeLogs(sessions, { pool, authority, holder }), changes, hasNotificationUrl: (team, name) => urls.get(team)?.has(name) === true, closing: closing.signal, version: packageVersion(), config: { public: config.public, publicUrl: config.publicUrl, oidc: config.oidc, trustedProxies: config.trustedProxies }, operatorToken: await loadOrCreateOperatorToken(config.operatorTokenFile) }),
     config.listeners.http,
   );
   undo.push(() => {
@@ -314,16 +317,28 @@ function nodeAdministration(config: ControllerConfig, pool: DatabasePool, author
   };
 }
 
-/** Logs come through the replica that holds the agent's stream. */
-function nodeLogs(sessions: NodeSessions): NodeLogs {
+/** Logs come through the replica that holds the agent's stream: this one, or another that said where it is reached. */
+function nodeLogs(sessions: NodeSessions, self: { readonly pool: DatabasePool; readonly authority: Authority; readonly holder: string }): NodeLogs {
   return {
-    async *read({ team, node, ...request }, signal): AsyncGenerator<LogLine> {
+    async *read(request, signal): AsyncGenerator<LogLine> {
+      const { team, node } = request;
       const session = sessions.session(team, node);
-      if (session === undefined) throw new TagboatError('AgentUnreachable', `node ${node} has its line to another replica of the controller, which has to be asked for its logs`);
-      let over = false;
-      void session.ended.then(() => (over = true));
-      for await (const line of session.requestLogs(request, signal)) yield { at: new Date(Number(line.atMs)), stream: line.stream === 'stderr' ? 'stderr' : 'stdout', text: line.text };
-      if (over && !signal.aborted) throw new TagboatError('AgentUnreachable', `the line to node ${node} was cut`);
+      if (session !== undefined) {
+        let over = false;
+        void session.ended.then(() => (over = true));
+        for await (const line of session.requestLogs(request, signal)) yield logLine(line);
+        if (over && !signal.aborted) throw new TagboatError('AgentUnreachable', `the line to node ${node} was cut`);
+        return;
+      }
+      const holder = await holderOf(self.pool, nodeLease(team, node));
+      if (holder === null || holder === self.holder) throw new TagboatError('AgentUnreachable', `node ${node} has no line to the controller just now`);
+      const address = addressOf(holder);
+      if (address === undefined) throw new TagboatError('AgentUnreachable', `node ${node} has its line to another replica of the controller, which has to be asked for its logs`, { hint: 'Set replicaAddress in the configuration of each replica; then they ask each other.' });
+      for await (const line of readFromReplica(self.authority, address, request, signal)) yield logLine(line);
     },
   };
+}
+
+function logLine({ atMs, stream, text }: WireLogLine): LogLine {
+  return { at: new Date(Number(atMs)), stream: stream === 'stderr' ? 'stderr' : 'stdout', text };
 }

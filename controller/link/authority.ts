@@ -45,6 +45,11 @@ export function parseAgentUri(uri: string): { readonly team: string; readonly no
   return match ? { team: match[1]!, node: match[2]! } : undefined;
 }
 
+/** The name of every replica of the controller in its certificate; no node has it. */
+export const REPLICA_URI = 'tagboat://controller';
+/** One is made for each call. */
+const REPLICA_MS = 60 * 60_000;
+
 export class Authority {
   /** The root in PEM. */
   readonly certificate: string;
@@ -111,6 +116,13 @@ export class Authority {
     const leaf = await this.#issue(keys.publicKey, 'CN=tagboat-controller', new Date(now + SERVER_DAYS * DAY_MS), x509.ExtendedKeyUsage.serverAuth, names);
     const renewAt = new Date(now + (SERVER_DAYS * DAY_MS * 2) / 3);
     return { chain: `${leaf.toString('pem')}\n${this.certificate}\n`, key: await exportKey(keys.privateKey), renewAt };
+  }
+
+  /** With it one replica of the controller asks another; only who has the authority's key can make one. */
+  async issueReplicaCertificate(): Promise<{ readonly pem: string; readonly key: string }> {
+    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const leaf = await this.#issue(keys.publicKey, 'CN=tagboat-controller', new Date(this.#now().getTime() + REPLICA_MS), x509.ExtendedKeyUsage.clientAuth, [{ type: 'url', value: REPLICA_URI }]);
+    return { pem: leaf.toString('pem'), key: await exportKey(keys.privateKey) };
   }
 
   async #issue(publicKey: CryptoKey | x509.PublicKey, subject: string, notAfter: Date, usage: x509.ExtendedKeyUsage, names: x509.JsonGeneralName[]): Promise<x509.X509Certificate> {

@@ -7,15 +7,16 @@ import { isIP } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { EnrolResponse, RenewCertificateResponse } from '../../proto/gen/agent/v1/agent.ts';
-import { AgentLinkService, EnrolmentService } from '../../proto/gen/agent/v1/agent.ts';
-import type { AgentLinkServer, EnrolmentServer } from '../../proto/gen/agent/v1/agent.ts';
+import { AgentLinkService, EnrolmentService, ReplicaLinkService } from '../../proto/gen/agent/v1/agent.ts';
+import type { AgentLinkServer, EnrolmentServer, ReplicaLinkServer } from '../../proto/gen/agent/v1/agent.ts';
 import { TagboatError, explainError } from '../errors.ts';
 import type { AgentCertificate, Authority } from './authority.ts';
-import { parseAgentUri } from './authority.ts';
+import { parseAgentUri, REPLICA_URI } from './authority.ts';
 import { SERVER_NAME } from '../../proto/join.ts';
 import { hashEnrolmentToken } from './enrolment-token.ts';
 import { ListenerCredentials } from './listener-credentials.ts';
 import { LogCalls } from './log-calls.ts';
+import { passLogsOn } from './replicas.ts';
 import type { SessionHandler } from './session.ts';
 import { AgentSession } from './session.ts';
 
@@ -123,6 +124,13 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
     },
   };
 
+  const replicas: ReplicaLinkServer = {
+    readLogs: (call) => {
+      if (certificateUri(call) !== REPLICA_URI) return void call.emit('error', status(grpc.status.PERMISSION_DENIED, 'Only replicas of the controller may ask for logs here'));
+      void passLogsOn(call, sessions.get(`${call.request.team}/${call.request.node}`));
+    },
+  };
+
   const enrolment: EnrolmentServer = {
     enrol: (call, answer) => {
       void respond(answer, async (): Promise<EnrolResponse> => {
@@ -142,6 +150,7 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
 
   const agentServer = new grpc.Server(LIMITS);
   agentServer.addService(AgentLinkService, link);
+  agentServer.addService(ReplicaLinkService, replicas);
   const enrolServer = new grpc.Server({ ...LIMITS, 'grpc.max_receive_message_length': 64 * 1024 });
   enrolServer.addService(EnrolmentService, enrolment);
   const agentPort = await bind(agentServer, options.agents, credentials.mutual);
@@ -165,7 +174,7 @@ export async function listenForAgents(options: ListenerOptions): Promise<AgentLi
 /** Who calls, by certificate; a status to answer with if it may not. An unknown node keeps its keys and comes back (R4). */
 async function identify(call: AnyCall, directory: NodeDirectory, log: Logger): Promise<Peer | grpc.StatusObject> {
   const certificate = call.getAuthContext()?.sslPeerCertificate;
-  const uri = /URI:(tagboat:\/\/[^,\s]+)/.exec(certificate?.subjectaltname ?? '')?.[1];
+  const uri = certificateUri(call);
   const identity = uri === undefined ? undefined : parseAgentUri(uri);
   if (certificate === undefined || identity === undefined) return status(grpc.status.UNAUTHENTICATED, 'The client certificate names no node');
   const peer = { ...identity, serial: certificate.serialNumber.toLowerCase() };
@@ -180,6 +189,10 @@ async function identify(call: AnyCall, directory: NodeDirectory, log: Logger): P
     log.warn({ err: error }, 'an agent could not be looked up');
     return status(grpc.status.UNAVAILABLE, 'The controller cannot look the node up just now');
   }
+}
+
+function certificateUri(call: AnyCall): string | undefined {
+  return /URI:(tagboat:\/\/[^,\s]+)/.exec(call.getAuthContext()?.sslPeerCertificate?.subjectaltname ?? '')?.[1];
 }
 
 function status(code: grpc.status, details: string): grpc.StatusObject {

@@ -17,9 +17,19 @@ export interface Lease {
   readonly token: number;
 }
 
-/** A name for this process; no two processes may share one. */
-export function newHolder(): string {
-  return `${hostname()}:${String(process.pid)}:${randomUUID().slice(0, 8)}`;
+/** A name for this process; no two processes may share one. `address`: where other replicas reach it, if they may. */
+export function newHolder(address?: string): string {
+  return `${hostname()}:${String(process.pid)}:${randomUUID().slice(0, 8)}${address === undefined ? '' : `@${address}`}`;
+}
+
+/** Who holds a lease that is in force; null: nobody. */
+export async function holderOf(connection: Queryable, name: string): Promise<string | null> {
+  return connection.maybeOneFirst(sql.type(z.object({ holder: z.string() }))`select holder from lease where name = ${name} and expires_at > clock_timestamp()`);
+}
+
+/** Where a holder said that it is reached. */
+export function addressOf(holder: string): string | undefined {
+  return /@(.+)$/.exec(holder)?.[1];
 }
 
 /** Takes the lease if it is free, has run out or is already `holder`'s; else `null`. `ttlMs` in milliseconds. */

@@ -12,10 +12,12 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
   type ClientWritableStream,
   type handleBidiStreamingCall,
   type handleClientStreamingCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -50,6 +52,13 @@ export enum AttemptOutcome {
   /** ATTEMPT_OUTCOME_CANCELLED - Stopped at a safe point and restored, because the controller asked. */
   ATTEMPT_OUTCOME_CANCELLED = 3,
   UNRECOGNIZED = -1,
+}
+
+export interface ReadLogsRequest {
+  team: string;
+  node: string;
+  /** Its id is empty: the replica that is asked makes one. */
+  logs: RequestLogs | undefined;
 }
 
 export interface EnrolRequest {
@@ -301,6 +310,87 @@ export interface LogLine {
 export interface StreamLogsResponse {
   lines: bigint;
 }
+
+function createBaseReadLogsRequest(): ReadLogsRequest {
+  return { team: "", node: "", logs: undefined };
+}
+
+export const ReadLogsRequest: MessageFns<ReadLogsRequest> = {
+  encode(message: ReadLogsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.team !== "") {
+      writer.uint32(10).string(message.team);
+    }
+    if (message.node !== "") {
+      writer.uint32(18).string(message.node);
+    }
+    if (message.logs !== undefined) {
+      RequestLogs.encode(message.logs, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadLogsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadLogsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.team = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.logs = RequestLogs.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadLogsRequest>): ReadLogsRequest {
+    return ReadLogsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadLogsRequest>): ReadLogsRequest {
+    const message = createBaseReadLogsRequest();
+    message.team = object.team ?? "";
+    message.node = object.node ?? "";
+    message.logs = (object.logs !== undefined && object.logs !== null)
+      ? RequestLogs.fromPartial(object.logs)
+      : undefined;
+    return message;
+  },
+};
 
 function createBaseEnrolRequest(): EnrolRequest {
   return { token: "", certificateRequest: "", agentVersion: "", nodeType: "", simulated: false };
@@ -3437,6 +3527,45 @@ export const AgentLinkClient = makeGenericClientConstructor(
 ) as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): AgentLinkClient;
   service: typeof AgentLinkService;
+  serviceName: string;
+};
+
+/** Served on the agent listener, to other replicas of the controller alone: their certificate names the controller and no node. */
+export type ReplicaLinkService = typeof ReplicaLinkService;
+export const ReplicaLinkService = {
+  /** The logs of a node that has its line to the replica that is asked. Ends when the agent ends them. */
+  readLogs: {
+    path: "/tagboat.agent.v1.ReplicaLink/ReadLogs" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReadLogsRequest): Buffer => Buffer.from(ReadLogsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadLogsRequest => ReadLogsRequest.decode(value),
+    responseSerialize: (value: LogChunk): Buffer => Buffer.from(LogChunk.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LogChunk => LogChunk.decode(value),
+  },
+} as const;
+
+export interface ReplicaLinkServer extends UntypedServiceImplementation {
+  /** The logs of a node that has its line to the replica that is asked. Ends when the agent ends them. */
+  readLogs: handleServerStreamingCall<ReadLogsRequest, LogChunk>;
+}
+
+export interface ReplicaLinkClient extends Client {
+  /** The logs of a node that has its line to the replica that is asked. Ends when the agent ends them. */
+  readLogs(request: ReadLogsRequest, options?: Partial<CallOptions>): ClientReadableStream<LogChunk>;
+  readLogs(
+    request: ReadLogsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<LogChunk>;
+}
+
+export const ReplicaLinkClient = makeGenericClientConstructor(
+  ReplicaLinkService,
+  "tagboat.agent.v1.ReplicaLink",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ReplicaLinkClient;
+  service: typeof ReplicaLinkService;
   serviceName: string;
 };
 
