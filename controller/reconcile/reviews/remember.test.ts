@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RememberedRequest } from '../../store/requests.ts';
-import { isOver, lastSign, remember } from './remember.ts';
+import { idleMs, isOver, remember } from './remember.ts';
 import type { Memory } from './remember.ts';
 import { numberedRequests } from './requests.ts';
 
@@ -75,13 +75,16 @@ test('what did not change is not written; what is not listed any more is forgott
   assert.equal(look(MAIN, 2_000).memory.gone, ['pull/9']);
 });
 
-test('the last sign of life: commit, ref, or a word of the host; what is there at the first look has no age', () => {
+test('idle: since commit, ref, or a word of the host; what was there before anybody watched, as far as the branch went on without it', () => {
   const listing = { ...MAIN, 'refs/pull/7/head': 2 };
   const first = watcher(false)(listing, 60).memory.requests.get('pull/7')!;
-  assert.is(lastSign(first, at(5)), at(5).getTime());
-  assert.is(lastSign(watcher()(listing, 60).memory.requests.get('pull/7'), at(5)), at(60).getTime());
-  assert.is(lastSign({ ...first, told: 'open', toldAt: at(90) }, at(5)), at(90).getTime());
-  assert.is(lastSign({ ...first, told: 'closed', toldAt: at(90) }, at(5)), at(5).getTime());
+  const later = watcher()(listing, 60).memory.requests.get('pull/7')!;
+  const minutes = (row: RememberedRequest, branch: number | null): number => idleMs(row, at(5), branch === null ? null : at(branch), at(100)) / 60_000;
+  assert.equal([minutes(first, 50), minutes(first, 200), minutes(first, 3)], [45, 95, -2]);
+  assert.ok(minutes(first, null) < 0);
+  assert.is(minutes(later, 50), 40);
+  assert.is(minutes({ ...first, told: 'open', toldAt: at(90) }, 50), 10);
+  assert.is(minutes({ ...first, told: 'closed', toldAt: at(90) }, 50), 45);
 });
 
 test.run();

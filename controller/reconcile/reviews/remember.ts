@@ -74,8 +74,13 @@ export function isOver(row: RememberedRequest | undefined, refs: ReadonlyMap<str
   return !row.ref.startsWith('pull-requests/') && ago(row.strayedAt) > GRACE_MS;
 }
 
-/** The last sign of life of a request: its newest commit, its ref, or a word of its host. */
-export function lastSign(row: RememberedRequest | undefined, committedAt: Date | null): number {
+/**
+ * How long a request has shown no sign of life (its newest commit, its ref, a word of its host), in milliseconds. One that was there
+ * before anybody watched is only as old as the branch went on without it: in a repository that rests, nothing grows old.
+ */
+export function idleMs(row: RememberedRequest | undefined, committedAt: Date, branchAt: Date | null, now: Date): number {
   const told = row?.told === 'open' ? row.toldAt : null;
-  return Math.max(committedAt?.getTime() ?? 0, row?.since?.getTime() ?? 0, told?.getTime() ?? 0);
+  const watched = row?.since ?? told;
+  if (watched != null) return now.getTime() - Math.max(committedAt.getTime(), row?.since?.getTime() ?? 0, told?.getTime() ?? 0);
+  return Math.min(now.getTime(), branchAt?.getTime() ?? 0) - committedAt.getTime();
 }

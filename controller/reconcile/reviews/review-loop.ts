@@ -29,7 +29,7 @@ import type { ExamineOptions, Examined } from './examine.ts';
 import { desiredWith, examine, MAX_FETCH_BYTES, unreadable } from './examine.ts';
 import { mergedBy } from './merged.ts';
 import { planReview } from './plan-review.ts';
-import { isOver, lastSign, remember } from './remember.ts';
+import { idleMs, isOver, remember } from './remember.ts';
 import type { MergeRequest, RequestSettings } from './requests.ts';
 import { movedByHost, numberedRequests, selectRequests } from './requests.ts';
 import { verdictOf } from './verdict.ts';
@@ -155,6 +155,7 @@ export class ReviewLoop {
     const line = requests.length === 0 ? { tip: reading.commit, commits: new Set<string>() } : await this.#lineAt(reading.commit);
     const open = requests.filter(({ ref, head: oid }) => !line.commits.has(oid) && !(states.get(ref)?.state === 'merged' && states.get(ref)?.head === oid));
     await this.#fetch(open, signal);
+    const branchAt = open.length === 0 ? null : (await this.#options.mirror.commit(reading.commit)).committer.at;
     let count = 0;
     const kept: string[] = [];
     for (const request of open) {
@@ -163,7 +164,7 @@ export class ReviewLoop {
       const current = known !== undefined && known.reading === reading && known.request.head === request.head && known.request.merge === request.merge;
       const examined = current ? known : await this.#examine(request, reading, head, line, signal);
       this.#examined.set(request.ref, examined);
-      if (examined.merged || (hasMerges && this.#looksClosed(examined)) || (openAtHost === null && this.#isStale(examined, memory.get(request.ref), now))) continue;
+      if (examined.merged || (hasMerges && this.#looksClosed(examined)) || (openAtHost === null && this.#isStale(examined, memory.get(request.ref), branchAt, now))) continue;
       kept.push(request.ref);
       if (!current) count++;
       const concerned = everything || !current || [...examined.scope].some((name) => dirty.has(name));
@@ -201,10 +202,10 @@ export class ReviewLoop {
   }
 
   /** Nothing happened to it for long: closed, most likely. A merge that the host keeps for open ones only says otherwise. */
-  #isStale({ request, committedAt }: Examined, remembered: RememberedRequest | undefined, now: Date): boolean {
+  #isStale({ request, committedAt }: Examined, remembered: RememberedRequest | undefined, branchAt: Date | null, now: Date): boolean {
     const { settings, mergesTellOpen } = this.#options;
     if (request.number === null || settings.staleAfterMs === 0 || committedAt === null || (mergesTellOpen && request.merge !== null)) return false;
-    return now.getTime() - lastSign(remembered, committedAt) > settings.staleAfterMs;
+    return idleMs(remembered, committedAt, branchAt, now) > settings.staleAfterMs;
   }
 
   #looksClosed({ request, method, conflicts, committedAt, problems }: Examined): boolean {
