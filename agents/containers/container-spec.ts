@@ -27,7 +27,12 @@ export interface WantedContainer {
   readonly route: Route | undefined;
   readonly plan: ContainerPlan;
   /** Containers that run to their end before it, in order. */
-  readonly helpers: readonly ContainerPlan[];
+  readonly helpers: readonly HelperPlan[];
+}
+
+export interface HelperPlan extends ContainerPlan {
+  /** What people know it by: `init container migrate`. */
+  readonly title: string;
 }
 
 /** What only the agent looks at: a change of it touches no container. */
@@ -149,10 +154,10 @@ function helperPlans(
   network: string,
   opened: ReadonlyMap<object, Buffer>,
   readyImage: (reference: string) => ReadyImage,
-): ContainerPlan[] {
+): HelperPlan[] {
   const { config } = image;
   const volumes = new Map((config.volumes ?? []).map((volume) => [volume.name, volume]));
-  const steps: { reference: string; config: ContainerConfig }[] = [];
+  const steps: { title: string; reference: string; config: ContainerConfig }[] = [];
   function mounted(name: string, path: string): NonNullable<ContainerConfig['volumes']> {
     const volume = volumes.get(name);
     // A named volume that only the helper declares would be a new one under the same name; validation asks for it in `volumes`.
@@ -161,14 +166,15 @@ function helperPlans(
   if (config.configContainer !== undefined) {
     const { image: reference, volume, path, keepFiles } = config.configContainer;
     const script = `${keepFiles === true ? '' : 'rm -rf /tagboat-volume/* /tagboat-volume/.[!.]* /tagboat-volume/..?* && '}cp -R "$1/." /tagboat-volume/`;
-    steps.push({ reference, config: { command: ['sh', '-c', script, 'sh', path], args: [], user: '0', volumes: mounted(volume, '/tagboat-volume') } });
+    steps.push({ title: 'config container', reference, config: { command: ['sh', '-c', script, 'sh', path], args: [], user: '0', volumes: mounted(volume, '/tagboat-volume') } });
   }
   if (config.importContainer !== undefined) {
     const { image: reference = IMPORT_IMAGE, volume, command, environment, secrets } = config.importContainer;
-    steps.push({ reference, config: { ...(command && { args: command }), ...(environment && { environment }), ...(secrets && { secrets }), volumes: mounted(volume, '/data') } });
+    steps.push({ title: 'import container', reference, config: { ...(command && { args: command }), ...(environment && { environment }), ...(secrets && { secrets }), volumes: mounted(volume, '/data') } });
   }
   for (const init of config.initContainers ?? []) {
     steps.push({
+      title: `init container ${init.name}`,
       reference: init.image,
       config: {
         ...(init.command && { command: init.command }),
@@ -185,6 +191,7 @@ function helperPlans(
     const helper: ContainerConfig = { ...step.config, restartPolicy: 'no', ...(config.networkMode && { networkMode: config.networkMode }) };
     const labels = labelsOf(spec, image, attemptId, { role: 'init', hash: '', digest: ready.digest, reference: step.reference, grace: 1 });
     return {
+      title: step.title,
       name: `${containerNameOf(spec, image)}.init-${index + 1}`,
       image: ready.source,
       config: helper,

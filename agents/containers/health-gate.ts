@@ -2,10 +2,10 @@
  * Is the new container good? One sample "running" is not health: a probe has to answer, or the container has to run for its
  * settle time without a restart, or it has to end as a job should.
  */
-import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
+import type { TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptContext, FailureCode } from '../core/engine.ts';
 import { look } from './calls.ts';
-import type { WantedContainer } from './container-spec.ts';
+import type { HelperPlan, WantedContainer } from './container-spec.ts';
 import { milliseconds } from '../core/duration.ts';
 import { evidenceOf } from './evidence.ts';
 import { AttemptFailure, safePoint } from '../core/attempt-failure.ts';
@@ -127,8 +127,8 @@ async function waitForExit(gate: Gate, wanted: WantedContainer, id: string): Pro
   }
 }
 
-/** Runs a helper container to its end. */
-export async function waitForHelper(gate: Gate, name: string, id: string, config: ContainerConfig): Promise<void> {
+/** Runs a helper container to its end. @param of the container that it comes before. */
+export async function waitForHelper(gate: Gate, of: string, { name, title, config }: HelperPlan, id: string): Promise<void> {
   const until = Date.now() + milliseconds(gate.spec.timeouts.health, '5m');
   for (let wait = FIRST_LOOK_MS; !gate.stop.aborted; wait = Math.min(wait * 2, SLOWEST_LOOK_MS)) {
     const details = await gate.runtime.inspect(id, look());
@@ -138,7 +138,7 @@ export async function waitForHelper(gate: Gate, name: string, id: string, config
     if (details === undefined || details.state === 'exited' || details.state === 'dead' || late) {
       const how = details === undefined ? 'vanished' : late ? `did not end within ${gate.spec.timeouts.health}` : `ended with exit code ${details.exitCode}${errorOf(details)}`;
       const evidence = details === undefined ? [] : [await evidenceOf(gate.runtime, details.id, name, [])];
-      throw new AttemptFailure(late ? 'ExpectedStateNotReached' : 'ContainerExited', `${name} (runs before the container, ${config.command?.join(' ') ?? 'its image’s command'}) ${how}`, { evidence });
+      throw new AttemptFailure(late ? 'ExpectedStateNotReached' : 'ContainerExited', `the ${title} of ${of} (${[...(config.command ?? ['its image’s command']), ...(config.args ?? [])].join(' ').slice(0, 200)}) ${how}; see its last log lines`, { evidence });
     }
     await breathe(gate, wait);
   }

@@ -130,10 +130,10 @@ async function runHelpers(placing: Placing, wanted: WantedContainer): Promise<vo
   for (const plan of wanted.helpers) {
     if (placing.stop.aborted) return;
     safePoint(context);
-    context.progress('init', `runs ${plan.name}`);
+    context.progress('init', `runs the ${plan.title} of ${wanted.name}`);
     const id = await runtime.create(plan, change());
     await runtime.start(id, change());
-    await waitForHelper(placing, plan.name, id, plan.config);
+    await waitForHelper(placing, wanted.name, plan, id);
     await runtime.remove(id, change());
   }
 }

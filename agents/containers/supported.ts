@@ -8,6 +8,7 @@ type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string
 
 const RULES: readonly Rule[] = [
   [(config) => (config.replicas ?? 1) > 1, 'asks for more than one replica; a Docker host runs one'],
+  [(config) => config.expectedState?.state === 'exited' && (config.restartPolicy === 'always' || config.restartPolicy === 'unless-stopped'), 'is expected to end and is started again whenever it does (restartPolicy)'],
   [(config) => config.expose === 'https' && config.routing?.domain === undefined, 'asks for HTTPS and names no domain, and a certificate is for a name (routing.domain)'],
   [(config) => (config.expose ?? 'none') !== 'none' && (routeOf(config) === undefined || hasOwnNetwork(config)), 'asks to be exposed and has no port that requests could be led to'],
   [(config) => config.kubernetes !== undefined, 'has settings that only a cluster knows (kubernetes)'],

@@ -192,6 +192,7 @@ if (world !== undefined) {
     for (const [index, config] of failing.entries()) {
       const end = await engine.deploy(spec(config), undefined, contextOf(index + 2));
       assert.ok(end.outcome === 'failed' && end.code === 'ContainerExited' && end.restored, codeOf(end));
+      assert.match(end.outcome === 'failed' ? end.reason : '', new RegExp(`^the ${['import container', 'config container', 'init container x'][index]} of ${own}-a \\(`));
       assert.match(end.outcome === 'failed' ? (end.evidence[0]?.logLines.join() ?? '') : '', /no such/i);
       const rows = await docker.listContainers({ all: true, filters: { label: [`tagboat.dev/prefix=${own}`] } });
       assert.equal(rows.map((row) => [row.Id, row.State]), [[before, 'running']]);

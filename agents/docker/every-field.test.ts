@@ -31,6 +31,7 @@ const REFUSED_VALUES: readonly ContainerConfig[] = [
   { expose: 'http', routing: { port: 8080 }, networkMode: 'host' },
   { volumes: [{ ...VOLUME, size: '1Gi' }] },
   { volumes: [{ path: '/a', type: 'bind', source: '/a', size: '1Gi' }] },
+  { expectedState: { state: 'exited' }, restartPolicy: 'always' },
   { networkMode: 'host', networks: ['proxy'] },
   { networkMode: 'none', docker: { aliases: ['a'] } },
   { networkMode: 'host', ports: [{ internal: 80, external: 80 }] },

@@ -101,7 +101,9 @@ test('circles of images and of deployments, once each', () => {
 
 test('a simple product has no version to choose (R5)', () => {
   const simple = [BASE[0] as string, doc('Product', 'shop', 'type: simple'), WEB];
-  assert.equal(check([...simple, deployment('branch: main')]), ['SimpleProductVersion branch:']);
+  assert.equal(check([...simple, deployment('branch: main')], { branch: 'main' }), []);
+  assert.equal(check([...simple, deployment('branch: main')]), [], 'nobody knows the branch here');
+  assert.equal(check([...simple, deployment('branch: main')], { branch: 'trunk' }), ['SimpleProductVersion branch:']);
   assert.equal(check([...simple, deployment('version: 1.0.0')]), ['SimpleProductVersion version:']);
   assert.equal(check([...simple, deployment('retries: 1')]), []);
 });

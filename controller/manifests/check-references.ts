@@ -157,7 +157,9 @@ function checkVersionChoice(deployment: Manifest<'Deployment'>, product: Manifes
   const { version, branch } = deployment.spec;
   const object = objectName(deployment);
   if (product.spec.type === 'simple') {
-    const key = version !== undefined ? 'version' : branch !== undefined ? 'branch' : null;
+    // To name the branch that it is deployed from is needless, and true.
+    const own = product.spec.source?.ref ?? options.branch ?? branch;
+    const key = version !== undefined ? 'version' : branch !== own && branch !== undefined ? 'branch' : null;
     return key === null ? [] : [problem('SimpleProductVersion', deployment.keyPosition(`/spec/${key}`), `product ${product.name} is simple and has no ${key} to choose`, { object })];
   }
   if (version !== undefined && semver.valid(version) === null) {

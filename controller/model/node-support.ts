@@ -39,6 +39,10 @@ const DOCKER: readonly Rule[] = [
   present('/expose', 'a certificate is for a name: https needs routing.domain', (config) => (config.expose === 'https' && config.routing?.domain === undefined ? config.expose : undefined)),
   present('/expose', 'requests need a port to be led to: routing.port or the first of ports', (config) => (isExposed(config) && config.routing?.port === undefined && !config.ports?.length ? config.expose : undefined)),
   present('/expose', 'with networkMode host or none there is no network to lead requests over', (config) => (isExposed(config) && hasOwnNetwork(config) ? config.expose : undefined)),
+  (config) =>
+    endsByItself(config) && (config.restartPolicy === 'always' || config.restartPolicy === 'unless-stopped')
+      ? [{ pointer: '/restartPolicy', reason: 'what is started again whenever it ends never stays ended, as expectedState wants it; leave it out, or say no or on-failure' }]
+      : [],
   (config) => ((config.replicas ?? 1) <= 1 ? [] : [{ pointer: '/replicas', reason: 'a Docker host runs each container once' }]),
   present('/networks', NO_NETWORK, (config) => (hasOwnNetwork(config) ? config.networks : undefined)),
   present('/docker/aliases', NO_NETWORK, (config) => (hasOwnNetwork(config) ? config.docker?.aliases : undefined)),
