@@ -232,6 +232,7 @@ services:
       - ./entry.sh:/entry.sh
       - ./conf.d:/etc/conf.d:ro
       - ./data:/var/data
+      - ./more.d:/etc/more.d
       - ~/state:/state
       - \${PWD}/conf/app.conf:/etc/two.conf
       - { type: bind, source: conf/app.conf, target: /etc/three.conf, read_only: true }
@@ -252,6 +253,7 @@ volumes: { my_data: { driver: local } }
     { name: 'a-anonymous', path: '/anonymous' },
     { path: '/etc/localtime', type: 'bind', source: '/etc/localtime', readOnly: true },
     { name: 'data', path: '/var/data' },
+    { name: 'more-d', path: '/etc/more.d' },
     { name: 'state', path: '/state' },
     { name: 'my-data', path: '/again' },
     { path: '/tmp', type: 'tmpfs', size: '64Mi' },
@@ -267,7 +269,7 @@ volumes: { my_data: { driver: local } }
     '/etc/two.conf': { content: 'a: 1\n' },
     '/etc/three.conf': { content: 'a: 1\n' },
   });
-  assert.equal(errors(result), ['BecameVolume', 'BecameVolume']);
+  assert.equal(errors(result), ['BecameVolume', 'BecameVolume', 'BecameVolume']);
 });
 
 test('volumes that cannot come along are told', () => {

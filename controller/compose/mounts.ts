@@ -162,6 +162,7 @@ function becomesVolume(draft: Draft, at: Position, value: string, target: string
 }
 
 function looksLikeFile(path: string): boolean {
+  if (/\.d\/*$/.test(path)) return false;
   return /[^./]\.[A-Za-z0-9]{1,10}$/.test(path) || /(^|\/)\.[a-z]+(rc|env|ignore|conf)?$/.test(path);
 }
 

@@ -67,7 +67,12 @@ export const CARRIED: Readonly<Record<string, Take>> = {
   command: command('args'),
   entrypoint: command('command'),
   configs: takeConfigs,
-  container_name: text((draft, value) => draft.aliases.add(value)),
+  container_name: (draft, item) => {
+    const value = draft.whole.values.text(item);
+    if (typeof value !== 'string' || value === '') return;
+    draft.aliases.add(value);
+    if (itemOf(draft.dict, 'network_mode') === undefined) draft.whole.findings.add('Renamed', item.at, `container_name: on the node the container is called PREFIX-${draft.name}`);
+  },
   cpu_shares: takeShares,
   cpu_quota: takeQuota,
   cpu_period: (draft, item) => {
