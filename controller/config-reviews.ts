@@ -6,6 +6,8 @@ import type { Secret } from './secret.ts';
 export interface ReviewConfig {
   /** Where verdicts are told; null: nowhere but on the page. */
   readonly forge: ForgeConfig | null;
+  /** Without a token: who may be asked which requests are open, should the project be public. */
+  readonly publicProject: { readonly provider: 'gitlab' | 'gitea'; readonly api: string; readonly project: string } | null;
   /** Globs of plain branches that count as requests. */
   readonly branches: readonly string[];
   /** The most requests that are looked at; 0: none. */
@@ -34,28 +36,39 @@ export interface RawReviews {
 }
 
 export function completeReviews(raw: RawReviews, repository: string, at: ConfigPath, source: ConfigSource): ReviewConfig {
-  return { forge: completeForge(raw, repository, at, source), branches: raw.branches, limit: raw.limit, staleAfterMs: milliseconds(raw.staleAfter) };
+  const { provider, api, project } = whereabouts(raw, repository);
+  const open = raw.token === undefined && (provider === 'gitlab' || provider === 'gitea') && api !== undefined && PROJECT.test(project) ? { provider, api, project } : null;
+  return { forge: completeForge(raw, repository, at, source), publicProject: open, branches: raw.branches, limit: raw.limit, staleAfterMs: milliseconds(raw.staleAfter) };
 }
 
-/** Null without a token. The public services' addresses and the project are derived from the repository where they can be. */
+const PROJECT = /^[^/\s?#]+(\/[^/\s?#]+)+$/;
+
+/** Null without a token. */
 function completeForge(reviews: RawReviews, repository: string, where: ConfigPath, source: ConfigSource): ForgeConfig | null {
   if (reviews.token === undefined) return null;
   const token = source.secret(reviews.token, [...where, 'token']);
-  // git@host:path is how people write SSH remotes; its API is at the same host over https.
-  const written = repository.replace(/^[^/@:]+@([^/:]+):(?!\/\/)/, 'ssh://$1/');
-  const url = URL.canParse(written) ? new URL(written) : null;
-  const provider = reviews.provider ?? PUBLIC_FORGES.find(({ host }) => host === url?.hostname)?.provider;
+  const { provider, api, project } = whereabouts(reviews, repository);
   if (provider === undefined) {
     source.fault(where, 'reviews has a token and needs a provider: github, gitlab, gitea, bitbucket or bitbucket-data-center');
     return null;
   }
+  if (!PROJECT.test(project)) source.fault([...where, 'project'], 'the project on the host cannot be told from the repository URL; set reviews.project, for example acme/deployments');
+  if (api === undefined) source.fault(where, 'reviews needs api, the address of the host\'s API');
+  return { provider, api: api ?? '', project, token };
+}
+
+/** The public services' addresses and the project are derived from the repository where they can be. */
+function whereabouts(reviews: RawReviews, repository: string): { readonly provider: ForgeConfig['provider'] | undefined; readonly api: string | undefined; readonly project: string } {
+  // git@host:path is how people write SSH remotes; its API is at the same host over https.
+  const written = repository.replace(/^[^/@:]+@([^/:]+):(?!\/\/)/, 'ssh://$1/');
+  const url = URL.canParse(written) ? new URL(written) : null;
+  const provider = reviews.provider ?? PUBLIC_FORGES.find(({ host }) => host === url?.hostname)?.provider;
   // Data Center serves Git over HTTP below /scm.
   const project = reviews.project ?? (url === null ? '' : url.pathname.replaceAll(/^\/+|\/+$|\.git\/*$/g, '').replace(provider === 'bitbucket-data-center' ? /^(.*\/)?scm\// : /^$/, ''));
-  if (!/^[^/\s?#]+(\/[^/\s?#]+)+$/.test(project)) source.fault([...where, 'project'], 'the project on the host cannot be told from the repository URL; set reviews.project, for example acme/deployments');
+  if (provider === undefined) return { provider, api: undefined, project };
   const own = url === null || PUBLIC_FORGES.some(({ host }) => host === url.hostname) ? undefined : { github: '/api/v3', gitlab: '', gitea: '/api/v1', bitbucket: undefined, 'bitbucket-data-center': '/rest/api/latest' }[provider];
   const api = reviews.api ?? (own === undefined ? PUBLIC_FORGES.find((forge) => forge.provider === provider)?.api : `${url!.protocol === 'http:' ? url!.origin : `https://${url!.hostname}`}${own}`);
-  if (api === undefined) source.fault(where, 'reviews needs api, the address of the host\'s API');
-  return { provider, api: (api ?? '').replace(/\/+$/, ''), project, token };
+  return { provider, api: api?.replace(/\/+$/, ''), project };
 }
 
 const PUBLIC_FORGES = [

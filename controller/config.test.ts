@@ -47,7 +47,7 @@ test('defaults are filled in, and everything is frozen', () => {
   assert.is(config.agentAddress, '127.0.0.1:8443');
   assert.is(config.agentImage, `tagboat:${packageVersion()}`);
   assert.is(config.public, false);
-  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], notificationUrls: [], webhookSecret: null, reviews: { forge: null, branches: [], limit: 200, staleAfterMs: 2_592_000_000 } });
+  assert.equal(config.teams[0], { name: 'acme', repository: 'https://git.example.org/acme.git', branch: 'main', directory: '', poll: '*/10 * * * * *', credentials: null, sources: [], notificationUrls: [], webhookSecret: null, reviews: { forge: null, publicProject: null, branches: [], limit: 200, staleAfterMs: 2_592_000_000 } });
   assert.equal(config.retention, { attemptsMs: 365 * 86_400_000, eventsMs: 30 * 86_400_000, accessMs: 30 * 86_400_000, deliveriesMs: 30 * 86_400_000 });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.teams[0]) && Object.isFrozen(config.listeners.http));
 });
@@ -62,6 +62,14 @@ test('where verdicts are told follows from the repository: the public services, 
   assert.equal(forge('https://git.example.org/acme/deployments.git', 'gitea'), ['gitea', 'https://git.example.org/api/v1', 'acme/deployments']);
   for (const repository of ['https://git.example.org/scm/ACME/deployments.git', 'https://git.example.org/bitbucket/scm/ACME/deployments.git', 'ssh://git@git.example.org:7999/ACME/deployments.git'])
     assert.equal(forge(repository, 'bitbucket-data-center'), ['bitbucket-data-center', 'https://git.example.org/rest/api/latest', 'ACME/deployments'], repository);
+});
+
+test('without a token the open requests of public projects are asked for, where the host is known', () => {
+  const asked = (repository: string, more = ''): unknown => load(`teams:\n  - name: acme\n    repository: ${repository}\n    reviews: {${more}}\n`).teams[0]!.reviews.publicProject;
+  assert.equal(asked('https://gitlab.com/acme/group/deployments.git'), { provider: 'gitlab', api: 'https://gitlab.com', project: 'acme/group/deployments' });
+  assert.equal(asked('git@codeberg.org:acme/deployments.git'), { provider: 'gitea', api: 'https://codeberg.org/api/v1', project: 'acme/deployments' });
+  assert.equal(asked('https://git.example.org/acme/deployments.git', ' provider: gitlab '), { provider: 'gitlab', api: 'https://git.example.org', project: 'acme/deployments' });
+  for (const repository of ['https://github.com/acme/deployments.git', 'https://git.example.org/acme/deployments.git', '/srv/git/acme.git']) assert.is(asked(repository), null, repository);
 });
 
 test('the environment wins over the file, value by value', () => {

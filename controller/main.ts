@@ -10,6 +10,7 @@ import type { LogLine as WireLogLine } from '../proto/gen/agent/v1/agent.ts';
 import { encodeJoin } from '../proto/join.ts';
 import type { ControllerConfig, TeamConfig } from './config.ts';
 import { TagboatError } from './errors.ts';
+import { askAnonymously } from './forges/anonymous.ts';
 import { openForge } from './forges/open-forge.ts';
 import { Mirror } from './git/mirror.ts';
 import { parseRemote } from './git/remote.ts';
@@ -31,6 +32,7 @@ import { NodeSessions } from './reconcile/node-sessions.ts';
 import { ProductSources } from './reconcile/product-sources.ts';
 import { RepositoryReader } from './reconcile/read-repository.ts';
 import { DeliveryLoop } from './reconcile/reviews/delivery-loop.ts';
+import { OpenAsker } from './reconcile/reviews/open-asker.ts';
 import { REQUEST_PREFIXES, selectRequests } from './reconcile/reviews/requests.ts';
 import { ReviewLoop } from './reconcile/reviews/review-loop.ts';
 import { runSweepLoop } from './reconcile/sweep-loop.ts';
@@ -270,11 +272,12 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     recipients: () => loadRecipients(pool, team.name),
     followed: () => loadFollowed(pool, team.name),
   });
-  const { forge } = team.reviews;
+  const { forge, publicProject } = team.reviews;
+  const asker = publicProject === null ? undefined : new OpenAsker({ team: team.name, log, ask: () => askAnonymously(publicProject) });
   const deliveries = forge === null ? undefined : new DeliveryLoop({ team: team.name, pool, log, forge: () => openForge(forge) });
   const mergesTellOpen = forge === null && /^(https?:\/\/|ssh:\/\/([^@/]*@)?)github\.com[:/]/.test(remote.url);
   const reviews =
-    settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings, deliveries, publicUrl: config.publicUrl, mergesTellOpen, lazyRefs: forge?.provider === 'bitbucket-data-center', onPass: (examined, ms) => metrics.reviewDuration.observe({ team: team.name }, ms / 1_000 / examined) });
+    settings.limit === 0 ? undefined : new ReviewLoop({ team: team.name, branch: team.branch, directory: team.directory, pool, log, mirror, cache, reader, settings, deliveries, asker, publicUrl: config.publicUrl, mergesTellOpen, lazyRefs: forge?.provider === 'bitbucket-data-center', onPass: (examined, ms) => metrics.reviewDuration.observe({ team: team.name }, ms / 1_000 / examined) });
   if (reviews === undefined) await closeReviews(pool, team.name, []);
   const loop: TeamLoop = new TeamLoop({
     team: team.name,

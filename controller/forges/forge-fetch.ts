@@ -32,7 +32,7 @@ export function forgeErrorOf(error: unknown): ForgeError {
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** A fetch for one API. Redirects are not followed: a token must not travel on. Throws `ForgeError` for all that is not 2xx. */
-export function forgeFetch(api: string, token: Secret): Fetch {
+export function forgeFetch(api: string, token: Secret | null): Fetch {
   const base = new URL(api);
   const within = base.pathname.replace(/\/+$/, '');
   return async (input, init) => {
@@ -47,7 +47,7 @@ export function forgeFetch(api: string, token: Secret): Fetch {
     }
     const text = await boundedText(response, what);
     if (response.ok) return new Response(text === '' || response.status === 204 ? null : text, { status: response.status, headers: plainHeaders(response) });
-    throw new ForgeError(response.status, scrub(`${what}: status ${response.status}${said(text)}`, [token.reveal()]), { pauseMs: pauseOf(response) });
+    throw new ForgeError(response.status, scrub(`${what}: status ${response.status}${said(text)}`, token === null ? [] : [token.reveal()]), { pauseMs: pauseOf(response) });
   };
 }
 

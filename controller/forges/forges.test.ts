@@ -7,6 +7,7 @@ import { Secret } from '../secret.ts';
 import type { CommitStatus, ForgeClient } from './forge.ts';
 import { forgeErrorOf, forgeFetch } from './forge-fetch.ts';
 import type { ForgeError } from './forge-fetch.ts';
+import { askAnonymously } from './anonymous.ts';
 import { openForge } from './open-forge.ts';
 import { tellComment, tellStatus } from './tell.ts';
 import { bitbucketApi, bitbucketDataCenterApi, giteaApi, githubApi, gitlabApi } from './testing/apis.ts';
@@ -125,6 +126,25 @@ dataCenter('a comment that somebody else changed meanwhile is changed all the sa
 });
 
 dataCenter.run();
+
+const anonymous = suite('without a token');
+
+for (const [provider, make] of [['gitlab', gitlabApi], ['gitea', giteaApi]] as const) {
+  anonymous(`${provider} says which requests of a public project are open, and the refusal of another is told`, async () => {
+    const api = make(TOKEN);
+    const server = await ForgeServer.start({ ...api, signIn: ({ authorization, 'private-token': token }) => (authorization === undefined && token === undefined ? undefined : 'signs in') });
+    const address = { provider, api: provider === 'gitlab' ? server.api.replace('/api/v4', '') : server.api, project: 'acme/deployments' };
+    server.state.open = Array.from({ length: 120 }, (_, n) => ({ number: n + 1, branch: `topic-${String(n)}`, head: 'c'.repeat(40) }));
+    const open = await askAnonymously(address);
+    assert.equal([open.length, open[0], open[119]!.number], [120, { number: 1, branch: 'topic-0', head: 'c'.repeat(40) }, 120]);
+    server.fault = { status: 404, times: 1 };
+    assert.is((await refusal(askAnonymously(address))).status, 404);
+    await server.close();
+    assert.equal(server.violations, []);
+  });
+}
+
+anonymous.run();
 
 const test = suite('the token');
 

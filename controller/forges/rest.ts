@@ -8,13 +8,13 @@ export interface Rest {
   send<T>(method: 'POST' | 'PUT' | 'PATCH', path: string, body: unknown, shape: z.ZodType<T, z.ZodTypeDef, unknown>): Promise<T>;
 }
 
-/** `authorization`: the whole header. `onHeaders` sees those of every good answer. Answers that do not have the shape are `ForgeError`. */
-export function rest(api: string, token: Secret, authorization: string, onHeaders?: (headers: Headers) => void): Rest {
+/** `authorization`: the whole header; null, with no token: nobody signs in. `onHeaders` sees those of every good answer. Answers that do not have the shape are `ForgeError`. */
+export function rest(api: string, token: Secret | null, authorization: string | null, onHeaders?: (headers: Headers) => void): Rest {
   const fetch = forgeFetch(api, token);
   const ask = async <T>(method: string, path: string, body: unknown, shape: z.ZodType<T, z.ZodTypeDef, unknown>): Promise<T> => {
     const response = await fetch(`${api}${path}`, {
       method,
-      headers: { accept: 'application/json', authorization, 'user-agent': 'tagboat', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { accept: 'application/json', ...(authorization !== null && { authorization }), 'user-agent': 'tagboat', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     onHeaders?.(response.headers);

@@ -7,6 +7,8 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
 import type { ReviewView } from '../store/views/reviews.ts';
+import { giteaApi } from '../forges/testing/apis.ts';
+import { ForgeServer } from '../forges/testing/forge-server.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
 import { NODE, PRODUCT, deploymentManifest, versionManifest } from './story.ts';
@@ -84,6 +86,34 @@ test('what nobody touched for long is taken for closed until it moves; the limit
   await shown((refs) => !refs.includes('pull/5') && refs.includes('pull/3'));
   await open('pull/5', 'five', 'new', new Date());
   await shown((refs) => refs.includes('pull/5'));
+});
+
+test('of a public project the host is asked without a token, so that a fork\'s request disappears when it is closed', async () => {
+  const api = giteaApi('nobody has it');
+  const forge = await ForgeServer.start({ ...api, signIn: ({ authorization }) => (authorization === undefined ? undefined : 'signs in') });
+  const asking = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1.0.0') }, {
+    engine: createSimulatedEngine(),
+    settings: { TAGBOAT_TEAMS_0_REVIEWS_PROVIDER: 'gitea', TAGBOAT_TEAMS_0_REVIEWS_API: forge.api, TAGBOAT_TEAMS_0_REVIEWS_PROJECT: 'acme/deployments' },
+  });
+  const request = async (number: number): Promise<void> => {
+    const head = await asking.repository.commit({ 'notes.txt': String(number) }, `Request ${String(number)}`, { branch: 'fork', from: await asking.repository.git(['rev-parse', 'main']) });
+    await asking.repository.git(['update-ref', `refs/pull/${String(number)}/head`, head]);
+    await asking.repository.deleteBranch('fork');
+    forge.state.open.push({ number, branch: 'fork', head });
+  };
+  const shownThere = async (wanted: string): Promise<void> => sleepUntil(async () => (await asking.get<ReviewView[]>('/reviews')).map(({ ref }) => ref).sort().join() === wanted, { what: wanted, timeoutMs: 40_000 }).then(() => undefined);
+  try {
+    await request(1);
+    await request(2);
+    await shownThere('pull/1,pull/2');
+    forge.state.open = forge.state.open.filter(({ number }) => number !== 1);
+    await request(3); // what moves among the refs is a reason to ask again
+    await shownThere('pull/2,pull/3');
+    assert.equal(forge.violations, []);
+  } finally {
+    await asking.stop();
+    await forge.close();
+  }
 });
 
 test.run();

@@ -29,6 +29,7 @@ import type { ExamineOptions, Examined } from './examine.ts';
 import { desiredWith, examine, MAX_FETCH_BYTES, unreadable } from './examine.ts';
 import { mergedBy } from './merged.ts';
 import { planReview } from './plan-review.ts';
+import type { OpenAsker } from './open-asker.ts';
 import { idleMs, isOver, remember } from './remember.ts';
 import type { MergeRequest, RequestSettings } from './requests.ts';
 import { movedByHost, numberedRequests, selectRequests } from './requests.ts';
@@ -49,6 +50,8 @@ export interface ReviewLoopOptions extends ExamineOptions {
   /** Tells a Git host; absent where nobody gave a token. `publicUrl` is where people find the page. */
   readonly deliveries?: DeliveryLoop | undefined;
   readonly publicUrl: string;
+  /** Asks which requests are open where there is no token. */
+  readonly asker?: OpenAsker | undefined;
   /**
    * The host keeps the refs of closed requests, and a merge of each open one that merges cleanly: an old head without one is closed.
    * Only where the host itself cannot be asked.
@@ -185,10 +188,11 @@ export class ReviewLoop {
 
   /** The requests that the host calls open; null: it cannot be asked, or said too much to be sure. */
   async #openAtHost(numbered: readonly MergeRequest[], refs: ReadonlyMap<string, RemoteRef>): Promise<readonly OpenRequest[] | null> {
-    if (this.#options.deliveries === undefined || (numbered.length === 0 && !this.#options.lazyRefs)) return null;
+    const host = this.#options.deliveries ?? this.#options.asker;
+    if (host === undefined || (numbered.length === 0 && !this.#options.lazyRefs)) return null;
     // Where refs lag behind, a branch that moved is the reason to ask again.
     const branches = this.#options.lazyRefs ? [...refs].filter(([name]) => name.startsWith('refs/heads/')).map(([name, { oid }]) => [name, oid]) : [];
-    const open = await this.#options.deliveries.openRequests(hashOf([...numbered.map(({ ref, head, merge }) => [ref, head, merge]), ...branches]));
+    const open = await host.openRequests(hashOf([...numbered.map(({ ref, head, merge }) => [ref, head, merge]), ...branches]));
     return open === null || open.length >= MOST_OPEN ? null : open;
   }
 
