@@ -10,7 +10,7 @@ import { checkOf, probeOnce, type Check } from './probe.ts';
 import type { ContainerDetails, ContainerRuntime } from './runtime.ts';
 
 export interface MonitorTimes {
-  /** Never more often than this, however short the check's own interval is. */
+  /** Where all is as it was, never more often than this, however short the check's own interval is. */
   readonly gentleMs: number;
   readonly tickMs: number;
 }
@@ -74,7 +74,7 @@ export class HealthMonitor {
   /** Probes what is due until the signal aborts; tells which target's health has changed. */
   async run(onChange: (prefix: string) => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const due = [...this.#watched.values()].filter((one) => one.id !== '' && Date.now() - one.lastAt >= this.#gentle(one.check));
+      const due = [...this.#watched.values()].filter((one) => one.id !== '' && Date.now() - one.lastAt >= this.#pace(one));
       await pooled(due, async (one) => {
         try {
           const details = await this.#runtime.inspect(one.id, look());
@@ -92,6 +92,11 @@ export class HealthMonitor {
       });
       await pause(this.#times.tickMs, signal);
     }
+  }
+
+  /** What has only just failed is asked again as its check says: it has started a moment ago, or it is going bad. */
+  #pace({ check, failures }: Watched): number {
+    return failures > 0 && failures < check.retries ? Math.max(this.#times.tickMs, check.intervalMs) : this.#gentle(check);
   }
 
   #gentle(check: Check): number {
