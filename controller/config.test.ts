@@ -72,6 +72,13 @@ test('without a token the open requests of public projects are asked for, where 
   for (const repository of ['https://github.com/acme/deployments.git', 'https://git.example.org/acme/deployments.git', '/srv/git/acme.git']) assert.is(asked(repository), null, repository);
 });
 
+test('the address for other replicas is taken as clusters write it', () => {
+  for (const [written, meant] of [['10.1.2.3:8443', '10.1.2.3:8443'], ['fd00::12:8443', '[fd00::12]:8443'], ['[fd00::12]:8443', '[fd00::12]:8443'], ['pod-1.tagboat:8443', 'pod-1.tagboat:8443']] as const)
+    assert.is(load(SMALL, { TAGBOAT_REPLICA_ADDRESS: written }).replicaAddress, meant);
+  assert.is(load(SMALL).replicaAddress, null);
+  assert.is(problems(SMALL, { TAGBOAT_REPLICA_ADDRESS: 'nowhere' }).length, 1);
+});
+
 test('the environment wins over the file, value by value', () => {
   const config = load(`${SMALL}listeners: { http: { port: 9000 } }\n`, {
     TAGBOAT_LISTENERS_HTTP_PORT: '9001',

@@ -200,7 +200,7 @@ function complete(raw: RawConfig, file: string | null, source: ConfigSource): Co
     dataDirectory,
     listeners: { http, agents, enrolment },
     publicUrl,
-    replicaAddress: raw.replicaAddress ?? null,
+    replicaAddress: raw.replicaAddress === undefined ? null : bracketed(raw.replicaAddress),
     agentAddress: raw.agentAddress ?? `${new URL(publicUrl).hostname}:${String(agents.port)}`,
     enrolAddress: raw.enrolAddress ?? `${new URL(publicUrl).hostname}:${String(enrolment.port)}`,
     agentImage: raw.agentImage ?? `tagboat:${packageVersion()}`,
@@ -311,6 +311,13 @@ function readText(file: string, shown: string): string {
 function urlHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Clusters write the address of a pod without brackets, also where it is an IPv6 one. */
+function bracketed(address: string): string {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon);
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]${address.slice(colon)}` : address;
 }
 
 function deepFreeze<T>(value: T): T {

@@ -91,6 +91,9 @@ function pod(image: string, agentImageNamed: boolean): object {
           { name: 'TAGBOAT_DATABASE_URL', valueFrom: { secretKeyRef: { name: NAME, key: 'database-url' } } },
           { name: 'TAGBOAT_ENCRYPTION_KEY_FILE', value: `${SECRETS}/encryption-key` },
           { name: 'TAGBOAT_OPERATOR_TOKEN_FILE', value: `${SECRETS}/operator-token` },
+          // Replicas ask each other for logs, by their own addresses and past the Service.
+          { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+          { name: 'TAGBOAT_REPLICA_ADDRESS', value: '$(POD_IP):8443' },
           ...(agentImageNamed ? [] : [{ name: 'TAGBOAT_AGENT_IMAGE', value: image }]),
         ],
         ports: [{ name: 'http', containerPort: 8080 }, { name: 'agents', containerPort: 8443 }, { name: 'enrolment', containerPort: 8444 }],
