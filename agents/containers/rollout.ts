@@ -22,7 +22,7 @@ import { LABEL, attemptOf } from './labels.ts';
 import { refuseUnmetRules } from '../core/image-rules.ts';
 import { levelsOf } from '../core/levels.ts';
 import { ensureGround, removeGround } from './ground.ts';
-import { pooled } from '../core/pool.ts';
+import { pooled, STARTING_WIDTH } from '../core/pool.ts';
 import { checkOf } from './probe.ts';
 import { putInPlace, setAside, type Placing } from './replace.ts';
 import { cleanUp, mark, restore, settleLeftovers } from './restore.ts';
@@ -97,7 +97,7 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
         stop.abort();
         throw error;
       }
-    });
+    }, STARTING_WIDTH);
   }
 
   const after = await takeInventory(runtime, spec.team, spec.prefix, look());

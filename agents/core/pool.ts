@@ -1,8 +1,11 @@
 /** How many calls one step makes at a time: enough to keep an engine busy, few enough to leave it to others. */
 const WIDTH = 8;
 
+/** Of starting containers: the engine waits for the kernel more than it works, and twenty at a time end sooner than eight. */
+export const STARTING_WIDTH = 20;
+
 /**
- * Runs the tasks eight at a time and waits for every one that was begun, also after a failure: who restores afterwards must
+ * Runs the tasks eight at a time, or so many, and waits for every one that was begun, also after a failure: who restores afterwards must
  * not meet a call that is still on its way. After the first failure no further task is begun. Throws the first failure.
  */
 export async function pooled<T, R>(items: readonly T[], task: (item: T) => Promise<R>, width = WIDTH): Promise<R[]> {

@@ -12,7 +12,8 @@ import { Stack } from '../testing/stack.ts';
 import { NODE, PRODUCT, dockerOrSkip, sweepPrefixes } from '../testing/story.ts';
 
 const COUNT = 20;
-const ROUNDS = 3;
+/** TAGBOAT_BENCH_ROUNDS says otherwise. */
+const ROUNDS = Number(process.env['TAGBOAT_BENCH_ROUNDS'] ?? 5);
 const IMAGE = 'busybox:1.36';
 const COMMAND = ['sleep', '3600'];
 const names = Array.from({ length: COUNT }, (_unused, index) => `c${index}`);
