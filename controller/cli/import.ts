@@ -1,5 +1,5 @@
 /** `tagboat import compose FILE`: manifests from a compose file, and a list of what they cannot say. Works alone. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
@@ -11,6 +11,7 @@ import { checkWritten, manifestFiles } from '../compose/write.ts';
 import type { Written } from '../compose/write.ts';
 import { TagboatError } from '../errors.ts';
 import type { ManifestSet } from '../model/manifest.ts';
+import { makeDirectory } from './make-directory.ts';
 import { printable } from './table.ts';
 import { loadManifests, runCommand } from './load-manifests.ts';
 
@@ -94,7 +95,7 @@ function write(files: readonly Written[], { output, force }: ImportOptions): voi
     throw new TagboatError('UsageError', `${there.map(({ path }) => join(output, path)).join(', ')} would be written over`, { hint: 'Choose another --product or --output, or say --force.' });
   }
   for (const { path, text } of files) {
-    mkdirSync(dirname(join(output, path)), { recursive: true });
+    makeDirectory(dirname(join(output, path)));
     writeFileSync(join(output, path), text);
   }
 }

@@ -1,6 +1,6 @@
 /** `tagboat init [DIR]`: a repository to begin with. It validates, and editors know every field of it, also without a network. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TagboatError } from '../errors.ts';
@@ -8,6 +8,7 @@ import { packageRoot } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { formatOf, processIo, runCommand } from './client.ts';
 import { initFiles } from './init-files.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** Names that begin with a dot are not read as manifests. */
 const SCHEMA_FOLDER = '.schemas';
@@ -52,7 +53,7 @@ function init(directory: string, flags: Flags, io: CliIo): number {
   if (taken.length > 0) throw new TagboatError('UsageError', `nothing was written, because these are there already: ${taken.join(', ')}`, { hint: 'Choose another directory, or move them away.' });
   try {
     for (const [file, text] of files) {
-      mkdirSync(dirname(join(directory, file)), { recursive: true });
+      makeDirectory(dirname(join(directory, file)));
       writeFileSync(join(directory, file), text, { flag: 'wx' });
     }
   } catch (error) {

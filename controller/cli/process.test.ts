@@ -115,6 +115,7 @@ test('init makes what validates and what an editor understands without a network
   mkdirSync(join(directory, 'half'));
   writeFileSync(join(directory, 'half', 'team.yaml'), 'mine');
   assert.is((await run(['init', 'half'])).code, 2);
+  assert.is((await run(['init', '/proc/nowhere'])).code, 2);
   assert.equal(readdirSync(join(directory, 'half')), ['team.yaml'], 'nothing is half made');
   assert.is((await run(['init', 'cluster', '--node-type', 'kubernetes'])).code, 0);
   assert.is((await run(['validate', 'cluster'])).code, 0);
