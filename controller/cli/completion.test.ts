@@ -24,7 +24,8 @@ while IFS= read -r line; do
   _tagboat
   printf '%s\\n' "=$line" "\${COMPREPLY[@]}"
 done < "$2"`,
-  // Its completion runs in the line editor only: a second zsh on a terminal of its own, where a key asks and notes.
+  // Its completion runs in the line editor only: a second zsh on a terminal of its own, where a key asks and notes. What it shows has to be
+  // read, or it waits for room on its terminal.
   zsh: `zmodload zsh/zpty zsh/zselect
 out=$3
 print -r -- '
@@ -38,7 +39,7 @@ print -r -- '
   note() { print -r -- "=$BUFFER" >> $OUT; zle offer; print -r -- "." >> $OUT; BUFFER= }
   zle -N note; bindkey "^T" note; setopt extendedglob; print ready >> $OUT' > $3.rc
 : > $out
-wait_for() { for _ in {1..1500}; do (( $(grep -cx -- $1 $out) >= $2 )) && return; zselect -t 2; done; print -u2 "nothing for $3"; exit 1 }
+wait_for() { for _ in {1..1500}; do while zpty -r -t shell shown; do :; done; (( $(grep -cx -- $1 $out) >= $2 )) && return; zselect -t 2; done; print -u2 "nothing for $3"; exit 1 }
 export SCRIPT=$1 OUT=$out
 zpty -b shell zsh -f -i
 zpty -w shell "source $3.rc"
