@@ -11,7 +11,7 @@ import { chooseStrategy } from '../../controller/plan/strategy.ts';
 import type { ContainerConfig } from '../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { INSIDE, samples } from '../testing/effects.ts';
-import { engineForTests, until } from '../testing/engine.ts';
+import { engineForTests, pulled, until } from '../testing/engine.ts';
 import { contextOf } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
 import { DockerRuntime } from './docker-runtime.ts';
@@ -110,7 +110,7 @@ if (world !== undefined) {
   test('docker.privileged', async () => {
     const signal = AbortSignal.timeout(20_000);
     const labels = { 'tagboat.dev/team': world.team };
-    const id = await runtime.create({ name: `${prefix}-mighty`, image: 'busybox:1.36', config: { command: ['sleep', '600'], docker: { privileged: true } }, labels, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } }, signal);
+    const id = await runtime.create({ name: `${prefix}-mighty`, image: await pulled(docker, 'busybox:1.36'), config: { command: ['sleep', '600'], docker: { privileged: true } }, labels, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } }, signal);
     assert.ok((await docker.getContainer(id).inspect()).HostConfig.Privileged);
     try {
       await runtime.start(id, signal);

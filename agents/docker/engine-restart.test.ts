@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { TargetMemory } from '../core/engine.ts';
-import { engineForTests, until } from '../testing/engine.ts';
+import { engineForTests, pulled, until } from '../testing/engine.ts';
 import { canHaveOwnEngine, ownEngine } from '../testing/own-engine.ts';
 import { contextOf, specOf } from '../testing/spec.ts';
 import { createDockerEngine } from './engine.ts';
@@ -17,7 +17,7 @@ if (world !== undefined && canHaveOwnEngine()) {
   test('containers come back without lasting drift, and an attempt that it interrupted is finished', async () => {
     const own = await ownEngine();
     try {
-      await own.docker.loadImage(await world.docker.getImage('busybox:1.36').get());
+      await own.docker.loadImage(await world.docker.getImage(await pulled(world.docker, 'busybox:1.36')).get());
       const engine = createDockerEngine({ socketPath: own.socketPath });
       const spec = (word: string, healthCheck: object) =>
         specOf('p', Object.fromEntries(['a', 'b'].map((name) => [name, { image: 'busybox:1.36', config: { command: ['sh', '-c', 'trap "exit 0" TERM; while true; do sleep 0.1; done'], environment: { WORD: word }, healthCheck } }])));

@@ -10,7 +10,7 @@ import { seal } from '../../proto/sealed.ts';
 import type { TargetRegistry, TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { Secrets } from '../core/secrets.ts';
-import { engineForTests } from '../testing/engine.ts';
+import { engineForTests, pulled } from '../testing/engine.ts';
 import { PASSWORD, startRegistry, USER } from '../testing/registry.ts';
 import { contextOf, type TestContext } from '../testing/spec.ts';
 
@@ -110,7 +110,7 @@ if (world !== undefined) {
 
   test('what an image demands of its environment is looked at before anything is touched', async () => {
     const name = world.prefix('rules');
-    const container = await docker.createContainer({ Image: 'busybox:1.36', Cmd: ['true'] });
+    const container = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['true'] });
     await container.commit({ repo: name, tag: '1', changes: 'LABEL org.dyrectorio.env.REGION=required,string\nLABEL org.dyrectorio.env.KEY=required,secret' });
     await container.remove();
     try {

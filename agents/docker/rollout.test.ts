@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { request } from 'node:http';
 import { createContainerEngine } from '../containers/engine.ts';
 import type { AttemptEnd } from '../core/engine.ts';
-import { engineForTests, until } from '../testing/engine.ts';
+import { engineForTests, pulled, until } from '../testing/engine.ts';
 import { contextOf } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
 import { DockerRuntime } from './docker-runtime.ts';
@@ -93,7 +93,7 @@ if (world !== undefined) {
 
   test('a stranger with the name is left alone', async () => {
     const prefix = world.prefix('taken');
-    const stranger = await docker.createContainer({ name: `${prefix}-web`, Image: 'tagboat-test-web:1.0.0', Labels: { 'tagboat.dev/team': 'others', 'tagboat.dev/prefix': prefix } });
+    const stranger = await docker.createContainer({ name: `${prefix}-web`, Image: await pulled(docker, 'tagboat-test-web:1.0.0'), Labels: { 'tagboat.dev/team': 'others', 'tagboat.dev/prefix': prefix } });
     try {
       assert.is(codeOf(await engine.deploy(world.spec(prefix, { web: web('1.0.0') }), undefined, contextOf(1))), 'NameTaken');
       await engine.remove({ team: world.team, deployment: 'x', prefix, removeVolumes: true }, contextOf(2));
@@ -106,7 +106,7 @@ if (world !== undefined) {
   test('the agent’s own container is neither listed nor removed, even with our labels', async () => {
     const prefix = world.prefix('self');
     const labels = { 'tagboat.dev/team': world.team, 'tagboat.dev/prefix': prefix, 'tagboat.dev/image': 'agent', 'tagboat.dev/role': 'main' };
-    const self = await docker.createContainer({ name: `${prefix}-agent`, Image: 'tagboat-test-web:1.0.0', Labels: labels });
+    const self = await docker.createContainer({ name: `${prefix}-agent`, Image: await pulled(docker, 'tagboat-test-web:1.0.0'), Labels: labels });
     const inside = createContainerEngine(new DockerRuntime({ ...connectDocker({ host: world.host }), isSelf: (id) => id === self.id }));
     assert.is((await inside.deploy(world.spec(prefix, { web: web('1.0.0') }), undefined, contextOf(1))).outcome, 'succeeded');
     assert.is(codeOf(await inside.deploy(world.spec(prefix, { agent: web('1.0.0') }), undefined, contextOf(2))), 'NameTaken');
@@ -184,7 +184,7 @@ if (world !== undefined) {
     }
     assert.is(codeOf(await engine.deploy(world.spec(prefix, { web: { ...web('1.0.0'), image: '127.0.0.1:9/nowhere:1' } }), undefined, contextOf(3))), 'RegistryUnreachable');
 
-    const container = await docker.createContainer({ Image: 'tagboat-test-web:1.0.0' });
+    const container = await docker.createContainer({ Image: await pulled(docker, 'tagboat-test-web:1.0.0') });
     await container.commit({ repo: 'built-here', tag: prefix });
     await container.remove();
     try {

@@ -6,6 +6,7 @@ import type { AttemptEnd, TargetMemory } from '../core/engine.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { connectDocker } from '../docker/connect.ts';
 import { clusterForTests } from '../testing/cluster.ts';
+import { pulled } from '../testing/engine.ts';
 import { opener } from '../testing/everything-in-a-cluster.ts';
 import { PASSWORD, startRegistry, USER } from '../testing/registry.ts';
 import { contextOf } from '../testing/spec.ts';
@@ -34,10 +35,6 @@ if (world !== undefined) {
     return end;
   }
   /** An engine that is only the cluster's may not have it yet. */
-  async function pulled(docker: ReturnType<typeof connectDocker>['docker'], repo: string, tag: string): Promise<string> {
-    for await (const _chunk of (await docker.createImage({ fromImage: repo, tag })) as AsyncIterable<Buffer>);
-    return `${repo}:${tag}`;
-  }
   async function images(prefix: string): Promise<string[]> {
     const deployments = await world!.list('Deployment', prefix);
     return deployments.map((one) => `${one.metadata.name} ${one.spec.template.spec.containers[0].image} ${one.status.availableReplicas ?? 0}/${one.spec.replicas}`).sort();
@@ -62,7 +59,7 @@ if (world !== undefined) {
     const registry = await startRegistry('basic');
     try {
       const { docker } = connectDocker({ host: process.env['DOCKER_HOST'] ?? '' });
-      await registry.push(docker, await pulled(docker, 'tagboat-test-web', '1.0.0'), 'acme/web:1.0.0');
+      await registry.push(docker, await pulled(docker, 'tagboat-test-web:1.0.0'), 'acme/web:1.0.0');
       const prefix = world.prefix('pull');
       const of = (words: string): TargetSpec => {
         const spec = world!.spec(prefix, { web: { ...web('1.0.0'), image: `${registry.host}/acme/web:1.0.0` } }, { timeouts: { attempt: '3m', pull: '1m', health: '60s' }, registries: [{ name: 'private', type: 'v2', host: registry.host, credentials: { username: USER, password: { sealed: { harbor: words } } } }] });
@@ -86,7 +83,7 @@ if (world !== undefined) {
     const { docker } = connectDocker({ host: process.env['DOCKER_HOST'] ?? '' });
     const repo = `tagboat-rules-${process.pid}`;
     try {
-      const container = await docker.createContainer({ Image: await pulled(docker, 'tagboat-test-web', '1.0.0') });
+      const container = await docker.createContainer({ Image: await pulled(docker, 'tagboat-test-web:1.0.0') });
       await container.commit({ repo, tag: '1', changes: 'LABEL org.dyrectorio.env.REGION=required,string\nLABEL org.dyrectorio.env.KEY=required,secret,int' });
       await container.remove();
       await registry.push(docker, `${repo}:1`, 'acme/rules:1');

@@ -57,6 +57,12 @@ async function removeAll(docker: Docker, team: string): Promise<void> {
   for (const volume of volumes ?? []) await docker.getVolume(volume.Name).remove().catch(() => undefined);
 }
 
+/** Its name, once the engine has it: what a test makes by hand is pulled by nobody else. */
+export async function pulled(docker: Docker, image: string): Promise<string> {
+  for await (const _chunk of (await docker.createImage({ fromImage: image })) as AsyncIterable<Buffer>);
+  return image;
+}
+
 /** Polls until the condition holds; throws after ten seconds. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const end = Date.now() + 10_000;

@@ -13,7 +13,7 @@ import { freePort } from '../../../controller/testing/processes.ts';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
 import type { AttemptEnd, Engine } from '../../core/engine.ts';
 import { acmeServer, canHaveAcmeServer } from '../../testing/acme-server.ts';
-import { engineForTests } from '../../testing/engine.ts';
+import { engineForTests, pulled } from '../../testing/engine.ts';
 import { contextOf } from '../../testing/spec.ts';
 import { createDockerEngine } from '../engine.ts';
 
@@ -243,7 +243,7 @@ if (world !== undefined && !canHaveAcmeServer()) {
   test('a port for HTTPS that somebody else has: plain HTTP is served, HTTPS is refused with the reason, and served once it is free', async () => {
     const [prefix, other] = [world.prefix('late'), world.prefix('early')];
     const taken = await freePort();
-    const holder = await docker.createContainer({ Image: 'busybox:1.36', Cmd: ['sleep', '120'], Labels: { 'tagboat.dev/team': world.team }, ExposedPorts: { '443/tcp': {} }, HostConfig: { PortBindings: { '443/tcp': [{ HostPort: String(taken) }] } } });
+    const holder = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '120'], Labels: { 'tagboat.dev/team': world.team }, ExposedPorts: { '443/tcp': {} }, HostConfig: { PortBindings: { '443/tcp': [{ HostPort: String(taken) }] } } });
     await holder.start();
     const engine = engineWith({ httpsPort: taken });
     await good(engine, other, { web: web('1.0.0', { expose: 'http', routing: { domain: 'early.test', port: 8080 } }) });

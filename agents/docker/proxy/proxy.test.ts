@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { freePort } from '../../../controller/testing/processes.ts';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../../core/engine.ts';
-import { engineForTests, until } from '../../testing/engine.ts';
+import { engineForTests, pulled, until } from '../../testing/engine.ts';
 import { contextOf } from '../../testing/spec.ts';
 import { createDockerEngine } from '../engine.ts';
 
@@ -158,7 +158,7 @@ if (world !== undefined) {
     assert.is(foreign.outcome === 'failed' && foreign.code, 'NameTaken', 'R1: one node\'s ports lead to one team');
     await remove(prefix);
 
-    const holder = await docker.createContainer({ Image: 'busybox:1.36', Cmd: ['sleep', '60'], Labels: { 'tagboat.dev/team': world.team }, ExposedPorts: { '80/tcp': {} }, HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(port) }] } } });
+    const holder = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '60'], Labels: { 'tagboat.dev/team': world.team }, ExposedPorts: { '80/tcp': {} }, HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(port) }] } } });
     await holder.start();
     const blocked = await deploy(prefix, { web: web('1.0.0') });
     assert.is(blocked.outcome === 'failed' && blocked.code, 'PortInUse');
@@ -182,7 +182,7 @@ if (world !== undefined) {
     const { Networks } = (await docker.getContainer(`${prefix}-web`).inspect()).NetworkSettings;
     const before = Networks[prefix]!.IPAddress;
     await docker.getContainer(`${prefix}-web`).stop({ t: 0 });
-    const squatter = await docker.createContainer({ Image: 'busybox:1.36', Cmd: ['sleep', '60'], Labels: { 'tagboat.dev/team': world.team }, NetworkingConfig: { EndpointsConfig: { [prefix]: { IPAMConfig: {} } } } });
+    const squatter = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '60'], Labels: { 'tagboat.dev/team': world.team }, NetworkingConfig: { EndpointsConfig: { [prefix]: { IPAMConfig: {} } } } });
     await squatter.start();
     await docker.getContainer(`${prefix}-web`).start();
     assert.is.not((await docker.getContainer(`${prefix}-web`).inspect()).NetworkSettings.Networks[prefix]!.IPAddress, before);
