@@ -3,7 +3,7 @@
  * `examples/quickstart`, the controller, and a node: this host's Docker engine if one answers, else a simulated one.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Engine } from '../../agents/core/engine.ts';
@@ -15,6 +15,7 @@ import type { Controller } from '../main.ts';
 import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
+import { makeDirectory } from './make-directory.ts';
 import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
 /** As examples/quickstart/team.yaml names it. */
@@ -42,7 +43,7 @@ export function registerDemo(program: Command, io: CliIo = processIo): void {
 async function demo(flags: Flags, io: CliIo): Promise<number> {
   if (!/^\d{1,5}$/.test(flags.port) || Number(flags.port) > 65_535) throw new TagboatError('UsageError', `--port ${flags.port} is no port`, { hint: 'Take a number up to 65535; 0 takes a free one.' });
   const directory = resolve(io.directory, flags.directory);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, 0o700);
   const log = createLogger({ level: flags.logLevel, pretty: true });
   const signal = untilSignal();
   io.out('Tagboat demo\n');
@@ -84,7 +85,7 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
     await controller.stop();
     exitSoon();
   }
-  io.out(`Stopped. The data stay in ${show(io, directory)}; containers keep running.\n`);
+  io.out(`Stopped. The data stay in ${show(io, directory)}${engine.simulated ? '' : '; containers keep running'}.\n`);
   return 0;
 }
 

@@ -57,6 +57,7 @@ function init(directory: string, flags: Flags, io: CliIo): number {
       writeFileSync(join(directory, file), text, { flag: 'wx' });
     }
   } catch (error) {
+    if (error instanceof TagboatError) throw error;
     throw new TagboatError('UsageError', `${directory} cannot be written to (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
   }
   const written = [...files.keys()];

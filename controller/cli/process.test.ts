@@ -115,7 +115,11 @@ test('init makes what validates and what an editor understands without a network
   mkdirSync(join(directory, 'half'));
   writeFileSync(join(directory, 'half', 'team.yaml'), 'mine');
   assert.is((await run(['init', 'half'])).code, 2);
-  assert.is((await run(['init', '/proc/nowhere'])).code, 2);
+  for (const command of [['init', '/proc/nowhere'], ['demo', '--port', '0', '--directory', '/proc/nowhere']]) {
+    const { code, err } = await run(command);
+    assert.is(code, 2, command.join(' '));
+    assert.match(err, '/proc/nowhere cannot be made');
+  }
   assert.equal(readdirSync(join(directory, 'half')), ['team.yaml'], 'nothing is half made');
   assert.is((await run(['init', 'cluster', '--node-type', 'kubernetes'])).code, 0);
   assert.is((await run(['validate', 'cluster'])).code, 0);
