@@ -116,6 +116,8 @@ install_container() {
     docker rm --force "$name" > /dev/null 2>&1 || true
     docker rename "$previous" "$name"
   fi
+  # What an exchange for another version has on trial; the container made here takes its place.
+  if exists "$name-next" && ours "$name-next"; then docker rm --force "$name-next" > /dev/null; fi
   fetch_image
   trap put_back EXIT
   trap 'exit 130' INT TERM HUP
@@ -223,7 +225,7 @@ uninstall() {
     found=yes
   fi
   if command -v docker > /dev/null; then
-    for one in "$name" "$previous"; do
+    for one in "$name-next" "$name" "$previous"; do
       if exists "$one" && ours "$one"; then
         docker stop --time 30 "$one" > /dev/null
         docker rm --force "$one" > /dev/null

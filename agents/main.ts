@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from './core/engine.ts';
 import { AgentError } from './core/errors.ts';
+import type { Exchange } from './core/exchange.ts';
 import { removeFile, writeWhole } from './core/files.ts';
 import type { Identity } from './core/identity.ts';
 import { enrol, enrolledWith, loadIdentity, saveIdentity } from './core/identity.ts';
@@ -22,15 +23,51 @@ export interface AgentOptions {
   readonly engine: Engine;
   readonly version: string;
   readonly log: AgentLog;
+  /** How this agent becomes another version, where it runs in something that it can exchange. */
+  readonly exchange?: Exchange | undefined;
   /** Enrolled, and about to dial. */
   onServing?(): void;
 }
 
 /**
  * Enrols if it has to, then serves until the signal aborts. Throws `IdentityMissing` without identity and token, and what
- * `enrol` and `Journal.open` throw; once it serves it never gives up.
+ * `enrol` and `Journal.open` throw; once it serves it never gives up. In an exchange for another version it is the one on trial or the one that
+ * watches it (core/exchange.ts); `UpdateLost` is thrown where it may not act.
  */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const { exchange } = options;
+  let role = exchange === undefined ? 'agent' : await exchange.role(options.version, signal);
+  while (!signal.aborted) {
+    if (role === 'loser') throw new AgentError('UpdateLost', 'This container was to become the agent and did not in time; the one from before goes on');
+    if (role === 'guard') await exchange?.guard(signal);
+    if (signal.aborted) return;
+    role = await serve(options, role === 'trial', signal);
+  }
+}
+
+/** Answers what this process is to be next. */
+async function serve(options: AgentOptions, onTrial: boolean, signal: AbortSignal): Promise<'agent' | 'guard' | 'loser'> {
+  const { exchange } = options;
+  const leaving = new AbortController();
+  let next: 'agent' | 'guard' | 'loser' = 'agent';
+  const leave = (as: 'guard' | 'loser'): void => {
+    next = as;
+    leaving.abort();
+  };
+  let accepted = !onTrial;
+  const settling: Promise<void>[] = [];
+  const onLine = (connected: boolean): boolean => {
+    if (connected && !accepted) {
+      if (exchange?.accept() !== true) {
+        leave('loser');
+        return false;
+      }
+      accepted = true;
+      settling.push(exchange.settle(signal));
+    }
+    markLine(options.directory, connected);
+    return true;
+  };
   const journal = Journal.open(join(options.directory, 'journal'));
   try {
     for (const path of journal.damaged) options.log.warn({ path }, 'a journal file was not readable and was set aside');
@@ -50,9 +87,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       instanceId: randomUUID(),
       log: maskedLog(options.log, secrets),
       saveIdentity: (renewed) => saveIdentity(options.directory, renewed),
-      onLine: (connected) => markLine(options.directory, connected),
+      onLine,
+      onTrial,
+      exchange,
+      onLeave: () => leave('guard'),
     });
-    await link.run(signal);
+    await link.run(AbortSignal.any([signal, leaving.signal]));
+    await Promise.all(settling);
+    return next;
   } finally {
     journal.close();
   }

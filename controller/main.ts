@@ -17,7 +17,7 @@ import { parseRemote } from './git/remote.ts';
 import { Authority } from './link/authority.ts';
 import { clusterAgentManifest } from './link/cluster-manifest.ts';
 import { hashEnrolmentToken, newEnrolmentToken } from './link/enrolment-token.ts';
-import { installLine, installScript } from './link/install-line.ts';
+import { imageOfVersion, installLine, installScript } from './link/install-line.ts';
 import type { AgentListeners } from './link/listeners.ts';
 import { listenForAgents } from './link/listeners.ts';
 import { readFromReplica } from './link/replicas.ts';
@@ -107,6 +107,7 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
     pool,
     log,
     holder,
+    agentImage: (version) => imageOfVersion(config.agentImage, version),
     onAttemptEnd: (kind, outcome, ms) => {
       metrics.attempts.inc({ kind, outcome });
       metrics.attemptDuration.observe({ kind }, ms / 1_000);

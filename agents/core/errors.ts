@@ -11,6 +11,9 @@ export type AgentErrorCode =
   | 'ConfigInvalid'
   | 'SecretUnopenable'
   | 'SecretsUnreadable'
+  | 'UpdateFailed'
+  | 'UpdateUnsupported'
+  | 'UpdateLost'
   | 'Timeout'
   | 'Internal';
 
@@ -26,6 +29,9 @@ const RETRY = {
   ConfigInvalid: 'never',
   SecretUnopenable: 'never',
   SecretsUnreadable: 'never',
+  UpdateFailed: 'backoff',
+  UpdateUnsupported: 'never',
+  UpdateLost: 'never',
   Timeout: 'backoff',
   Internal: 'never',
 } as const satisfies Record<AgentErrorCode, 'never' | 'backoff'>;

@@ -7,6 +7,7 @@ import { AgentLinkClient } from '../../proto/gen/agent/v1/agent.ts';
 import type { AgentMessage, ControllerMessage, RequestLogs } from '../../proto/gen/agent/v1/agent.ts';
 import { SERVER_NAME } from '../../proto/join.ts';
 import { reconnectDelay } from './backoff.ts';
+import type { Exchange } from './exchange.ts';
 import { Follower } from './follower.ts';
 import type { Engine } from './engine.ts';
 import { AgentError } from './errors.ts';
@@ -16,6 +17,7 @@ import type { Journal } from './journal.ts';
 import { LogSender } from './log-sender.ts';
 import { Observer } from './observer.ts';
 import type { Secrets } from './secrets.ts';
+import { Updater } from './updater.ts';
 import { Worker } from './worker.ts';
 
 /** The newest protocol that this agent speaks. */
@@ -44,8 +46,13 @@ export interface LinkOptions {
   readonly log: AgentLog;
   /** A renewed identity has to be kept before it is used. */
   saveIdentity(identity: Identity): void;
-  /** The line stands, or does not any more. */
-  onLine?(connected: boolean): void;
+  /** The line stands, or does not any more. False as an answer: this process may not act, and the session ends before anything is done. */
+  onLine?(connected: boolean): boolean;
+  /** What was begun earlier is taken up with the first Welcome, not before: until then another process may still be the agent. */
+  readonly onTrial?: boolean;
+  readonly exchange?: Exchange | undefined;
+  /** The exchange is on its way: `run` has to end. */
+  onLeave?(): void;
   /** For tests: in [0, 1). */
   random?(): number;
 }
@@ -55,6 +62,8 @@ export class Link {
   readonly #worker: Worker;
   readonly #observer: Observer;
   readonly #follower: Follower;
+  readonly #updater: Updater;
+  #resumed = false;
   readonly #waiting: AgentMessage[] = [];
   #identity: Identity;
   #stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage> | undefined;
@@ -70,12 +79,14 @@ export class Link {
     this.#observer = new Observer({ team: identity.team, engine, journal, log, send: (observation) => this.#say({ $case: 'observation', value: observation }) });
     this.#follower = new Follower({ journal, secrets, log, send: (digests) => this.#say({ $case: 'imageDigests', value: digests }) });
     this.#worker = new Worker({ team: identity.team, node: identity.node, engine, journal, secrets, version, log, send: (body) => this.#say(body), changed: (prefix) => this.#observer.changed(prefix) });
+    const worker = this.#worker;
+    this.#updater = new Updater({ version, exchange: options.exchange, log, send: (state) => this.#say({ $case: 'agentUpdateState', value: state }), drain: () => worker.drain(), undrain: () => worker.undrain(), leave: () => options.onLeave?.() });
   }
 
   /** Runs until the signal aborts; never throws for a controller that is away or says no. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
-    this.#worker.resume();
+    if (this.#options.onTrial !== true) this.#resume();
     const watching = this.#observer.run(signal);
     const following = this.#follower.run(signal);
     let failures = 0;
@@ -91,6 +102,7 @@ export class Link {
       await sleep(delay, signal);
     }
     this.#worker.stop();
+    this.#updater.stop();
     await Promise.all([watching, following]);
   }
 
@@ -192,17 +204,25 @@ export class Link {
   }
 
   #onWelcome(stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage>): void {
+    if (this.#options.onLine?.(true) === false) return;
     this.#stream = stream;
     this.#welcomed = true;
     this.#blocked = false;
     this.#options.log.info({ team: this.#identity.team, node: this.#identity.node }, 'connected to the controller');
-    this.#options.onLine?.(true);
+    this.#resume();
     for (const result of this.#worker.unacknowledged) this.#say({ $case: 'attemptResult', value: result });
     this.#observer.everything();
     this.#follower.everything();
   }
 
+  #resume(): void {
+    if (this.#resumed) return;
+    this.#resumed = true;
+    this.#worker.resume();
+  }
+
   #onMessage(message: ControllerMessage, logs: LogSender): void {
+    if (!this.#welcomed) return;
     const body = message.body;
     switch (body?.$case) {
       case 'startAttempt':
@@ -211,6 +231,8 @@ export class Link {
         return this.#worker.cancel(body.value);
       case 'resultAcknowledged':
         return this.#worker.acknowledged(body.value.attemptId);
+      case 'agentUpdate':
+        return this.#updater.want(body.value);
       case 'requestLogs':
         return logs.begin(body.value satisfies RequestLogs);
       case 'stopLogs':

@@ -42,6 +42,8 @@ export class Worker {
   readonly #busyTargets = new Set<string>();
   readonly #cancelled = new Map<bigint, string>();
   #stopped = false;
+  #paused = false;
+  #onIdle: (() => void)[] = [];
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -56,6 +58,18 @@ export class Worker {
   /** No new work; what runs is left to the journal. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Begins nothing more, and resolves when what has begun is done; what comes meanwhile waits in the journal. */
+  async drain(): Promise<void> {
+    this.#paused = true;
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** After `drain`: goes on. */
+  undrain(): void {
+    this.#paused = false;
+    this.#next();
   }
 
   get inHand(): bigint[] {
@@ -120,7 +134,7 @@ export class Worker {
 
   #next(): void {
     for (const id of [...this.#queue]) {
-      if (this.#stopped || this.#running.size >= PARALLEL) return;
+      if (this.#stopped || this.#paused || this.#running.size >= PARALLEL) return;
       const entry = this.#options.journal.entries.get(id);
       const prefix = entry === undefined ? '' : prefixOf(entry.command);
       if (entry !== undefined && this.#busyTargets.has(prefix)) continue;
@@ -134,6 +148,7 @@ export class Worker {
         this.#running.delete(id);
         this.#cancelled.delete(id);
         this.#busyTargets.delete(prefix);
+        if (this.#running.size === 0) for (const done of this.#onIdle.splice(0)) done();
         this.#next();
       });
     }

@@ -47,7 +47,8 @@ function ownContainer(): (id: string) => boolean {
   return (id) => id === own || (short !== undefined && id.startsWith(short));
 }
 
-function ownIdFromMounts(): string | undefined {
+/** Undefined outside of a container (or where its engine tells nothing of it). */
+export function ownIdFromMounts(): string | undefined {
   try {
     return /\/containers\/([0-9a-f]{64})\/(?:hostname|hosts|resolv\.conf)/.exec(readFileSync('/proc/self/mountinfo', 'utf8'))?.[1];
   } catch {

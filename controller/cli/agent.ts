@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Engine } from '../../agents/core/engine.ts';
+import type { Exchange } from '../../agents/core/exchange.ts';
 import type { CertificateOptions } from '../../agents/docker/certificates/certificates.ts';
 import type { StateKeeper } from '../../agents/kubernetes/state-keeper.ts';
 import { decodeJoin } from '../../proto/join.ts';
@@ -35,6 +36,7 @@ interface Flags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly state?: string;
+  readonly updateDeadline?: string;
   readonly logLevel: string;
   readonly rotateSecretsKey?: boolean;
 }
@@ -67,6 +69,7 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
     if (type === 'docker') {
       command
+        .option('--update-deadline <duration>', 'how long another version of this agent has to be taken by the controller, for example 60s', '60s')
         .option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)')
         .option('--proxy-port <port>', 'port of the node that leads to deployments with `expose` (80)')
         .option('--https-port <port>', 'the same for `expose: https`; `none` for nothing (443)')
@@ -112,7 +115,7 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
     const address = flags.enrol ?? join?.enrol;
     const fingerprint = flags.fingerprint ?? join?.fingerprint;
     const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
-    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), log, onServing: () => rememberAddress(directory, controller) };
+    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), exchange: type === 'docker' && flags.enrolOnly !== true ? await loadExchange(flags, io, directory, log) : undefined, log, onServing: () => rememberAddress(directory, controller) };
     await (flags.enrolOnly === true ? enrolAgent(options) : runAgent(options, ending));
     if (flags.enrolOnly === true) await keeper?.save();
   } catch (error) {
@@ -148,6 +151,13 @@ async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: s
   if (type === 'kubernetes') return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(clusterOptions(flags, io));
   const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
   return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...(host !== undefined && { host }), proxy: proxyOf(flags), certificates: certificatesOf(flags, io, directory) });
+}
+
+async function loadExchange(flags: Flags, io: CliIo, directory: string, log: Logger): Promise<Exchange | undefined> {
+  const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
+  const [, count = '', unit = ''] = /^(\d{1,6})(s|m)$/.exec(flags.updateDeadline ?? '') ?? [];
+  if (count === '') throw new TagboatError('UsageError', `--update-deadline ${flags.updateDeadline ?? ''} is no duration like 60s or 5m`);
+  return (await import('../../agents/docker/engine.ts')).createContainerExchange({ ...(host !== undefined && { host }), directory, deadlineMs: Number(count) * (unit === 'm' ? 60_000 : 1_000), log });
 }
 
 function proxyOf({ proxyPort, httpsPort, proxyImage }: Flags): { readonly httpPort?: number; readonly httpsPort?: number | null; readonly image?: string } {

@@ -28,3 +28,8 @@ export function installLine({ publicUrl, script, join: word }: { readonly public
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
+
+/** The same image with that tag: `registry:5000/tagboat:0.1.0@sha256:…` and 0.2.0 are `registry:5000/tagboat:0.2.0`. */
+export function imageOfVersion(image: string, version: string): string {
+  return `${image.replace(/@.*$/, '').replace(/:[^:/]*$/, '')}:${version}`;
+}

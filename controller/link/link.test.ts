@@ -124,6 +124,7 @@ class Recorder implements SessionHandler {
     this.recipients.push([...recipients]);
   }
   async onImageDigests() {}
+  async onAgentUpdate() {}
   async onDisconnected(_session: AgentSession, reason: string) {
     this.gone.push(reason);
   }

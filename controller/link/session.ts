@@ -5,6 +5,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type {
   AgentMessage,
+  AgentUpdateState,
   AttemptEvent,
   AttemptKind,
   AttemptRefused,
@@ -47,6 +48,8 @@ export interface SessionHandler {
   onRecipients(session: AgentSession, recipients: readonly string[]): Promise<void>;
   /** What the followed tags of a target mean now. */
   onImageDigests(session: AgentSession, digests: ImageDigests): Promise<void>;
+  /** What the agent makes of the version that is wanted of it. */
+  onAgentUpdate(session: AgentSession, state: AgentUpdateState): Promise<void>;
   onDisconnected(session: AgentSession, reason: string): Promise<void>;
 }
 
@@ -138,6 +141,11 @@ export class AgentSession {
     this.#send({ $case: 'cancelAttempt', value: { attemptId, fencingToken: this.#fencingToken, reason } });
   }
 
+  /** The version that the node's manifest wants. */
+  wantAgent(version: string, image: string): void {
+    this.#send({ $case: 'agentUpdate', value: { version, image } });
+  }
+
   /** Lines of a container as they come; ends when the agent ends them, the signal aborts or the session is over. */
   async *requestLogs(request: { prefix: string; container: string; tail: number; follow: boolean }, signal: AbortSignal): AsyncGenerator<LogLine> {
     const call = this.#options.logs.open(this.team, this.node);
@@ -175,6 +183,8 @@ export class AgentSession {
         return handler.onObservation(this, body.value);
       case 'imageDigests':
         return handler.onImageDigests(this, body.value);
+      case 'agentUpdateState':
+        return handler.onAgentUpdate(this, body.value);
       case 'secretRecipients':
         return handler.onRecipients(this, body.value.recipients);
       case 'logsUnavailable':

@@ -92,7 +92,7 @@ class World {
   async begin(): Promise<void> {
     const { pool } = this.db;
     await saveTeam(pool, { name: this.team, repository: 'file:///nowhere', branch: 'main', directory: '' });
-    await saveNodes(pool, this.team, NODES.map((name) => ({ name, type: 'docker', labels: {} })));
+    await saveNodes(pool, this.team, NODES.map((name) => ({ name, type: 'docker', labels: {}, agentVersion: null })));
     await saveProducts(pool, this.team, [{ name: 'shop', type: 'complex', description: '' }]);
     this.token = (await acquireLease(pool, teamLease(this.team), 'test', 600_000))!.token;
     for (const node of NODES) await this.connect(node, 'a');

@@ -6,14 +6,14 @@ import type { Logger } from 'pino';
 import type { DatabasePool } from 'slonik';
 import type { AgentSession, SessionHandler } from '../link/session.ts';
 import { AttemptKind, AttemptOutcome } from '../../proto/gen/agent/v1/agent.ts';
-import type { AttemptEvent, AttemptRefused, AttemptResult as WireResult, Hello, ImageDigests, Observation } from '../../proto/gen/agent/v1/agent.ts';
+import type { AgentUpdateState, AttemptEvent, AttemptRefused, AttemptResult as WireResult, Hello, ImageDigests, Observation } from '../../proto/gen/agent/v1/agent.ts';
 import type { AttemptCommand } from '../store/attempts.ts';
 import { cancelled, nextDueMs, nodeLease, saveEvent, startDue, takeOverRunning } from '../store/attempts.ts';
 import type { AttemptResult } from '../store/finish-attempt.ts';
 import { finishAttempt } from '../store/finish-attempt.ts';
 import { saveFollowed } from '../store/followed.ts';
 import { LeaseKeeper } from '../store/lease.ts';
-import { saveConnected, saveDisconnected, saveRecipients, saveSeen } from '../store/nodes.ts';
+import { loadWantedAgentVersion, saveAgentUpdate, saveConnected, saveDisconnected, saveRecipients, saveSeen } from '../store/nodes.ts';
 import { notifyPlan } from '../store/notify.ts';
 import { saveObservation } from '../store/observed.ts';
 import { retryTransaction } from '../store/pool.ts';
@@ -24,6 +24,8 @@ const LEASE_TTL_MS = 10_000;
 const MAX_IN_HAND = 16;
 /** However quiet it is, look at the queue again after this long: notifications are hints and may be lost. */
 const IDLE_LOOK_MS = 15_000;
+/** Of what an agent says went wrong. */
+const MAX_REASON = 2_000;
 
 interface Connected {
   readonly session: AgentSession;
@@ -32,6 +34,8 @@ interface Connected {
   readonly stop: AbortController;
   readonly inHand: Set<number>;
   readonly cancelSent: Set<number>;
+  /** The version of the agent that it was told to become. */
+  toldVersion: string | null;
 }
 
 export interface NodeSessionsOptions {
@@ -39,6 +43,8 @@ export interface NodeSessionsOptions {
   readonly log: Logger;
   /** This replica, as leases name it. */
   readonly holder: string;
+  /** Where a version of the agent is. */
+  agentImage(version: string): string;
   onAttemptEnd?(kind: string, outcome: string, durationMs: number): void;
 }
 
@@ -70,7 +76,7 @@ export class NodeSessions implements SessionHandler {
     await this.#end(key(session.team, session.node));
     const keeper = await LeaseKeeper.acquire({ pool, name, holder, ttlMs: LEASE_TTL_MS, log });
     if (keeper === null) return { refuse: 'another controller replica still holds this node; try again' };
-    const connected: Connected = { session, keeper, bell: new Bell(), stop: new AbortController(), inHand: new Set(), cancelSent: new Set() };
+    const connected: Connected = { session, keeper, bell: new Bell(), stop: new AbortController(), inHand: new Set(), cancelSent: new Set(), toldVersion: null };
     this.#connected.set(key(session.team, session.node), connected);
     keeper.signal.addEventListener('abort', () => session.close('the lease on this node was lost'), { once: true });
     await saveConnected(pool, session.team, session.node, holder, keeper.token, {
@@ -167,6 +173,12 @@ export class NodeSessions implements SessionHandler {
     await saveRecipients(this.#options.pool, session.team, session.node, recipients);
   }
 
+  async onAgentUpdate(session: AgentSession, { version, code, reason }: AgentUpdateState): Promise<void> {
+    const trouble = /^[A-Z][A-Za-z]{0,60}$/.test(code) ? { code, reason: reason.slice(0, MAX_REASON) } : null;
+    if (trouble !== null) this.#options.log.warn({ team: session.team, node: session.node, version, ...trouble }, 'the agent has not become the version that is wanted');
+    await saveAgentUpdate(this.#options.pool, session.team, session.node, version, trouble);
+  }
+
   /** The next poll reads it as a part of what is desired. */
   async onImageDigests(session: AgentSession, { prefix, digests }: ImageDigests): Promise<void> {
     await saveFollowed(this.#options.pool, session.team, session.node, prefix, digests);
@@ -217,6 +229,9 @@ export class NodeSessions implements SessionHandler {
           connected.cancelSent.add(item.id);
           session.cancelAttempt(BigInt(item.id), item.reason);
         }
+        const wanted = await loadWantedAgentVersion(pool, session.team, session.node);
+        if (wanted !== null && wanted !== connected.toldVersion) session.wantAgent(wanted, this.#options.agentImage(wanted));
+        connected.toldVersion = wanted;
         const dueMs = await nextDueMs(pool, session.team, session.node);
         await bell.wait(inHand.size >= MAX_IN_HAND || dueMs === null ? IDLE_LOOK_MS : Math.min(Math.max(dueMs, 10), IDLE_LOOK_MS), signal);
       } catch (error) {

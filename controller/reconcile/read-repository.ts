@@ -172,7 +172,7 @@ export class RepositoryReader {
       desired,
       problems,
       notifications: this.#memory.same('notifications', [...files.set.byKind.Notification.values()].map(({ name, spec }) => declaredNotification(name, spec))),
-      nodes: this.#memory.same('nodes', [...files.set.byKind.Node.values()].map(({ name, spec }) => ({ name, type: spec.type, labels: textOf(spec.labels) }))),
+      nodes: this.#memory.same('nodes', [...files.set.byKind.Node.values()].map(({ name, spec }) => ({ name, type: spec.type, labels: textOf(spec.labels), agentVersion: spec.agentVersion ?? null }))),
       products: this.#memory.same('products', [...files.set.byKind.Product.values()].map(({ name, spec }) => ({ name, type: spec.type, description: spec.description ?? '' }))),
       versions,
       unread,

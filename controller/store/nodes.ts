@@ -8,6 +8,7 @@ import { appendAudit } from './audit.ts';
 import { nodeLease } from './attempts.ts';
 import { isRecipient } from '../model/sealed.ts';
 import { fencedBy } from './lease.ts';
+import { notifyWork } from './notify.ts';
 import { id, nothing } from './rows.ts';
 
 /** As many as an agent keeps. */
@@ -17,16 +18,21 @@ export interface DeclaredNode {
   readonly name: string;
   readonly type: 'docker' | 'kubernetes';
   readonly labels: Readonly<Record<string, string>>;
+  /** The version that its agent should have; null: whatever was installed. */
+  readonly agentVersion: string | null;
 }
 
 /** What Git says of the nodes. A node whose manifest is gone keeps its row. */
 export async function saveNodes(connection: CommonQueryMethods, team: string, nodes: readonly DeclaredNode[]): Promise<void> {
-  const rows = nodes.map((node) => [node.name, node.type, JSON.stringify(node.labels)]);
+  const rows = nodes.map((node) => [node.name, node.type, JSON.stringify(node.labels), node.agentVersion]);
   if (rows.length > 0) {
     await connection.query(sql.type(nothing)`
-      insert into node (team, name, type, labels) select ${team}, u.name, u.type, u.labels::jsonb from ${sql.unnest(rows, ['text', 'text', 'text'])} as u(name, type, labels)
-      on conflict (team, name) do update set type = excluded.type, labels = excluded.labels, declared = true
-      where (node.type, node.labels, node.declared) is distinct from (excluded.type, excluded.labels, true)`);
+      insert into node (team, name, type, labels, wanted_agent_version) select ${team}, u.name, u.type, u.labels::jsonb, u.version from ${sql.unnest(rows, ['text', 'text', 'text', 'text'])} as u(name, type, labels, version)
+      on conflict (team, name) do update set type = excluded.type, labels = excluded.labels, declared = true, wanted_agent_version = excluded.wanted_agent_version,
+        agent_update = case when node.wanted_agent_version is not distinct from excluded.wanted_agent_version then node.agent_update end
+      where (node.type, node.labels, node.declared, node.wanted_agent_version) is distinct from (excluded.type, excluded.labels, true, excluded.wanted_agent_version)`);
+    // Whoever holds its line tells the agent.
+    for (const node of nodes) if (node.agentVersion !== null) await notifyWork(connection, team, node.name);
   }
   await connection.query(sql.type(nothing)`
     update node set declared = false where team = ${team} and declared and not (name = any(${sql.array(nodes.map((node) => node.name), 'text')}))`);
@@ -69,8 +75,24 @@ export async function saveRecipients(pool: DatabasePool, team: string, node: str
 export async function saveConnected(connection: CommonQueryMethods, team: string, node: string, holder: string, token: number, hello: HelloFacts): Promise<void> {
   await connection.query(sql.type(nothing)`
     update node set connected_by = ${holder}, connected_at = now(), last_seen_at = now(), simulated = ${hello.simulated},
-      agent_version = ${hello.agentVersion}, engine_version = ${hello.engineVersion}
+      agent_version = ${hello.agentVersion}, engine_version = ${hello.engineVersion},
+      agent_update = case when wanted_agent_version = ${hello.agentVersion} then null else agent_update end
     where team = ${team} and name = ${node} and ${fencedBy(nodeLease(team, node), token)}`);
+}
+
+export async function loadWantedAgentVersion(connection: CommonQueryMethods, team: string, node: string): Promise<string | null> {
+  return connection.maybeOneFirst(sql.type(z.object({ version: z.string().nullable() }))`select wanted_agent_version as version from node where team = ${team} and name = ${node}`);
+}
+
+/** What the agent makes of the version that is wanted; null: all is well. What it says of another version is old news. Audited when it is new. */
+export async function saveAgentUpdate(pool: DatabasePool, team: string, node: string, version: string, trouble: { readonly code: string; readonly reason: string } | null): Promise<void> {
+  await pool.transaction(async (tx) => {
+    const changed = await tx.maybeOne(sql.type(z.object({ name: z.string() }))`
+      update node set agent_update = case when ${trouble === null} then null else jsonb_build_object('version', ${version}::text, 'code', ${trouble?.code ?? ''}::text, 'reason', ${trouble?.reason ?? ''}::text, 'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end
+      where team = ${team} and name = ${node} and wanted_agent_version = ${version}
+        and (agent_update->>'code', agent_update->>'reason') is distinct from (${trouble?.code ?? null}::text, ${trouble?.reason ?? null}::text) returning name`);
+    if (changed !== null && trouble !== null) await appendAudit(tx, { team, actor: `agent:${node}`, action: 'node.agent-update', object: `node/${node}`, result: trouble.code, detail: { version, reason: trouble.reason } });
+  });
 }
 
 /** False when the node was revoked meanwhile, perhaps through another replica: its session has to end. */

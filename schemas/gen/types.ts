@@ -959,6 +959,10 @@ export interface NodeSpec {
    */
   labels?: TextMap;
   /**
+   * The version that the agent of this node should have. An agent in a container of a Docker host exchanges itself for it, and stays what it is if the new one does not connect; for others the node says what to do. Without it the agent is left as it was installed.
+   */
+  agentVersion?: string;
+  /**
    * The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.
    *
    * Items: An age recipient as the node's page shows it.

@@ -5921,8 +5921,9 @@ return errors === 0;
 }
 validate118.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema124 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]},"examples":[["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
-const pattern75 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
+const schema124 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"agentVersion":{"description":"The version that the agent of this node should have. An agent in a container of a Docker host exchanges itself for it, and stays what it is if the new one does not connect; for others the node says what to do. Without it the agent is left as it was installed.","type":"string","pattern":"^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$","examples":["0.1.0"]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]},"examples":[["age1fm5f6cv8zkfalu5dr0nucpxcucxhq7l4v3cwnpq5xa4q0zxhw9pqhv55es"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
+const pattern75 = new RegExp("^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$", "u");
+const pattern76 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
 
 function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -6013,7 +6014,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!((((key0 === "description") || (key0 === "type")) || (key0 === "labels")) || (key0 === "recipients"))){
+if(!(((((key0 === "description") || (key0 === "type")) || (key0 === "labels")) || (key0 === "agentVersion")) || (key0 === "recipients"))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -6068,11 +6069,11 @@ vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.err
 errors = vErrors.length;
 }
 }
-if(data.recipients !== undefined){
-let data3 = data.recipients;
-if(Array.isArray(data3)){
-if(data3.length > 10){
-const err5 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/maxItems",keyword:"maxItems",params:{limit: 10},message:"must NOT have more than 10 items"};
+if(data.agentVersion !== undefined){
+let data3 = data.agentVersion;
+if(typeof data3 === "string"){
+if(!pattern75.test(data3)){
+const err5 = {instancePath:instancePath+"/agentVersion",schemaPath:"#/properties/agentVersion/pattern",keyword:"pattern",params:{pattern: "^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$"},message:"must match pattern \""+"^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -6081,8 +6082,9 @@ vErrors.push(err5);
 }
 errors++;
 }
-if(data3.length < 1){
-const err6 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+}
+else {
+const err6 = {instancePath:instancePath+"/agentVersion",schemaPath:"#/properties/agentVersion/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -6091,12 +6093,12 @@ vErrors.push(err6);
 }
 errors++;
 }
-const len0 = data3.length;
-for(let i0=0; i0<len0; i0++){
-let data4 = data3[i0];
-if(typeof data4 === "string"){
-if(!pattern75.test(data4)){
-const err7 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/pattern",keyword:"pattern",params:{pattern: "^age1[02-9ac-hj-np-z]{58}$"},message:"must match pattern \""+"^age1[02-9ac-hj-np-z]{58}$"+"\""};
+}
+if(data.recipients !== undefined){
+let data4 = data.recipients;
+if(Array.isArray(data4)){
+if(data4.length > 10){
+const err7 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/maxItems",keyword:"maxItems",params:{limit: 10},message:"must NOT have more than 10 items"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -6105,9 +6107,8 @@ vErrors.push(err7);
 }
 errors++;
 }
-}
-else {
-const err8 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data4.length < 1){
+const err8 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -6116,10 +6117,12 @@ vErrors.push(err8);
 }
 errors++;
 }
-}
-}
-else {
-const err9 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/type",keyword:"type",params:{type: "array"},message:"must be array"};
+const len0 = data4.length;
+for(let i0=0; i0<len0; i0++){
+let data5 = data4[i0];
+if(typeof data5 === "string"){
+if(!pattern76.test(data5)){
+const err9 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/pattern",keyword:"pattern",params:{pattern: "^age1[02-9ac-hj-np-z]{58}$"},message:"must match pattern \""+"^age1[02-9ac-hj-np-z]{58}$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -6129,14 +6132,37 @@ vErrors.push(err9);
 errors++;
 }
 }
-}
 else {
-const err10 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err10 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err10];
 }
 else {
 vErrors.push(err10);
+}
+errors++;
+}
+}
+}
+else {
+const err11 = {instancePath:instancePath+"/recipients",schemaPath:"#/properties/recipients/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+}
+else {
+const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
 }
 errors++;
 }
@@ -6345,10 +6371,10 @@ return errors === 0;
 validate126.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema130 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
-const pattern78 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
-const pattern79 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
-const pattern80 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
-const pattern81 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
+const pattern79 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
+const pattern80 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
+const pattern81 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
+const pattern82 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
 
 function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -6452,7 +6478,7 @@ errors++;
 if(data.username !== undefined){
 let data0 = data.username;
 if(typeof data0 === "string"){
-if(!pattern81.test(data0)){
+if(!pattern82.test(data0)){
 const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -6626,7 +6652,7 @@ errors++;
 if(data.url !== undefined){
 let data3 = data.url;
 if(typeof data3 === "string"){
-if(!pattern78.test(data3)){
+if(!pattern79.test(data3)){
 const err8 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"},message:"must match pattern \""+"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -6651,7 +6677,7 @@ errors++;
 if(data.namespace !== undefined){
 let data4 = data.namespace;
 if(typeof data4 === "string"){
-if(!pattern79.test(data4)){
+if(!pattern80.test(data4)){
 const err10 = {instancePath:instancePath+"/namespace",schemaPath:"#/properties/namespace/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -6676,7 +6702,7 @@ errors++;
 if(data.organisation !== undefined){
 let data5 = data.organisation;
 if(typeof data5 === "string"){
-if(!pattern80.test(data5)){
+if(!pattern81.test(data5)){
 const err12 = {instancePath:instancePath+"/organisation",schemaPath:"#/properties/organisation/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -6920,11 +6946,11 @@ return errors === 0;
 validate137.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema136 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
-const pattern84 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
-const pattern85 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
-const pattern86 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
-const pattern87 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
-const pattern88 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
+const pattern85 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
+const pattern86 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
+const pattern87 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
+const pattern88 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
+const pattern89 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
 
 function validate140(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -7085,7 +7111,7 @@ errors++;
 if(data5.repository !== undefined){
 let data6 = data5.repository;
 if(typeof data6 === "string"){
-if(!pattern84.test(data6)){
+if(!pattern85.test(data6)){
 const err10 = {instancePath:instancePath+"/source/repository",schemaPath:"#/$defs/ProductSource/properties/repository/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f]{1,2048}$"},message:"must match pattern \""+"^[^\\s\\u0000-\\u001f]{1,2048}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -7110,7 +7136,7 @@ errors++;
 if(data5.path !== undefined){
 let data7 = data5.path;
 if(typeof data7 === "string"){
-if(!pattern85.test(data7)){
+if(!pattern86.test(data7)){
 const err12 = {instancePath:instancePath+"/source/path",schemaPath:"#/$defs/ProductSource/properties/path/pattern",keyword:"pattern",params:{pattern: "^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"},message:"must match pattern \""+"^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -7135,7 +7161,7 @@ errors++;
 if(data5.ref !== undefined){
 let data8 = data5.ref;
 if(typeof data8 === "string"){
-if(!pattern86.test(data8)){
+if(!pattern87.test(data8)){
 const err14 = {instancePath:instancePath+"/source/ref",schemaPath:"#/$defs/ProductSource/properties/ref/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err14];
@@ -7187,7 +7213,7 @@ errors++;
 if(data9.tags !== undefined){
 let data10 = data9.tags;
 if(typeof data10 === "string"){
-if(!pattern87.test(data10)){
+if(!pattern88.test(data10)){
 const err18 = {instancePath:instancePath+"/incremental/tags",schemaPath:"#/$defs/IncrementalVersions/properties/tags/pattern",keyword:"pattern",params:{pattern: "^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"},message:"must match pattern \""+"^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err18];
@@ -7263,7 +7289,7 @@ const len0 = data12.length;
 for(let i0=0; i0<len0; i0++){
 let data13 = data12[i0];
 if(typeof data13 === "string"){
-if(!pattern88.test(data13)){
+if(!pattern89.test(data13)){
 const err24 = {instancePath:instancePath+"/rolling/branches/" + i0,schemaPath:"#/$defs/RollingVersions/properties/branches/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s~^:\\\\]{1,255}$"},message:"must match pattern \""+"^[^\\s~^:\\\\]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -9533,8 +9559,8 @@ return errors === 0;
 validate204.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema170 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"follow":{"description":"`digest`: an image that is pushed under the same tag deploys itself. Rolling versions only.","enum":["digest"],"examples":["digest"]},"followSchedule":{"description":"When the node asks the registry what the tags mean, as a cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","default":"0 */5 * * * *","examples":["0 * * * * *"]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false,"follow":false}}},"dependentRequired":{"followSchedule":["follow"]},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
-const pattern113 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
-const pattern127 = new RegExp("^[0-9A-Za-z*/, -]{5,100}$", "u");
+const pattern114 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
+const pattern128 = new RegExp("^[0-9A-Za-z*/, -]{5,100}$", "u");
 
 function validate208(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -10404,7 +10430,7 @@ errors++;
 if(data.version !== undefined){
 let data2 = data.version;
 if(typeof data2 === "string"){
-if(!pattern113.test(data2)){
+if(!pattern114.test(data2)){
 const err8 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"},message:"must match pattern \""+"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -10429,7 +10455,7 @@ errors++;
 if(data.branch !== undefined){
 let data3 = data.branch;
 if(typeof data3 === "string"){
-if(!pattern86.test(data3)){
+if(!pattern87.test(data3)){
 const err10 = {instancePath:instancePath+"/branch",schemaPath:"#/properties/branch/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -10693,7 +10719,7 @@ errors++;
 if(data.followSchedule !== undefined){
 let data16 = data.followSchedule;
 if(typeof data16 === "string"){
-if(!pattern127.test(data16)){
+if(!pattern128.test(data16)){
 const err29 = {instancePath:instancePath+"/followSchedule",schemaPath:"#/properties/followSchedule/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z*/, -]{5,100}$"},message:"must match pattern \""+"^[0-9A-Za-z*/, -]{5,100}$"+"\""};
 if(vErrors === null){
 vErrors = [err29];
@@ -11453,10 +11479,10 @@ validate238.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false}
 
 export const validateTargetSpec: Validator<TargetSpec> = validate244;
 const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"registries":{"description":"The registries that the images name. Credentials go to their own host and to no other.","type":"array","maxItems":500,"items":{"$ref":"#/$defs/TargetRegistry"},"examples":[[{"name":"ghcr","type":"github","host":"ghcr.io"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"follow":{"description":"The tags are looked after: what they mean is asked on this schedule.","type":"object","additionalProperties":false,"required":["schedule"],"properties":{"schedule":{"description":"A cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","examples":["0 */5 * * * *"]}},"examples":[{"schedule":"0 */5 * * * *"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
-const pattern136 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
-const pattern139 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
+const pattern137 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
+const pattern140 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
 const schema203 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
-const pattern146 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+const pattern147 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
 
 function validate247(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -12129,7 +12155,7 @@ errors++;
 if(data.digest !== undefined){
 let data3 = data.digest;
 if(typeof data3 === "string"){
-if(!pattern146.test(data3)){
+if(!pattern147.test(data3)){
 const err12 = {instancePath:instancePath+"/digest",schemaPath:"#/properties/digest/pattern",keyword:"pattern",params:{pattern: "^sha256:[0-9a-f]{64}$"},message:"must match pattern \""+"^sha256:[0-9a-f]{64}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -12238,7 +12264,7 @@ return errors === 0;
 validate246.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 const schema213 = {"title":"Registry of a target","description":"A registry with what the agent needs to pull from it.","type":"object","additionalProperties":false,"required":["name","type","host"],"properties":{"name":{"description":"The Registry manifest's name.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"type":{"description":"What it is; `unchecked` is not asked for digests.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"host":{"description":"Host and port, as image references have it.","type":"string","pattern":"^[^\\s/]{1,300}$","examples":["ghcr.io"]},"credentials":{"description":"A user and a sealed password.","allOf":[{"$ref":"registry.schema.json#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"examples":[{"name":"ghcr","type":"github","host":"ghcr.io"}]};
-const pattern154 = new RegExp("^[^\\s/]{1,300}$", "u");
+const pattern155 = new RegExp("^[^\\s/]{1,300}$", "u");
 
 function validate270(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
@@ -12286,7 +12312,7 @@ errors++;
 if(data.username !== undefined){
 let data0 = data.username;
 if(typeof data0 === "string"){
-if(!pattern81.test(data0)){
+if(!pattern82.test(data0)){
 const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -12425,7 +12451,7 @@ errors++;
 if(data.host !== undefined){
 let data2 = data.host;
 if(typeof data2 === "string"){
-if(!pattern154.test(data2)){
+if(!pattern155.test(data2)){
 const err7 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/pattern",keyword:"pattern",params:{pattern: "^[^\\s/]{1,300}$"},message:"must match pattern \""+"^[^\\s/]{1,300}$"+"\""};
 if(vErrors === null){
 vErrors = [err7];
@@ -12763,7 +12789,7 @@ errors++;
 if(data.team !== undefined){
 let data1 = data.team;
 if(typeof data1 === "string"){
-if(!pattern136.test(data1)){
+if(!pattern137.test(data1)){
 const err13 = {instancePath:instancePath+"/team",schemaPath:"#/properties/team/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,253}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -12838,7 +12864,7 @@ errors++;
 if(data.version !== undefined){
 let data4 = data.version;
 if(typeof data4 === "string"){
-if(!pattern139.test(data4)){
+if(!pattern140.test(data4)){
 const err19 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
@@ -13056,7 +13082,7 @@ errors++;
 if(data14.schedule !== undefined){
 let data15 = data14.schedule;
 if(typeof data15 === "string"){
-if(!pattern127.test(data15)){
+if(!pattern128.test(data15)){
 const err35 = {instancePath:instancePath+"/follow/schedule",schemaPath:"#/properties/follow/properties/schedule/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z*/, -]{5,100}$"},message:"must match pattern \""+"^[0-9A-Za-z*/, -]{5,100}$"+"\""};
 if(vErrors === null){
 vErrors = [err35];

@@ -38,7 +38,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
 
   Node: object('A deployment target with its agent.', {
     name: text(), type: word(['docker', 'kubernetes']), simulated: yes(), status: word(NODE_STATUS), agentVersion: maybe(text()), lastSeenAt: maybe(time()), engineVersion: maybe(text()), labels: map(text()),
-    declared: yes('False once its manifest is gone.'), enrolledAt: maybe(time()), revokedAt: maybe(time()), connectedAt: maybe(time()), targets: whole('How many it serves.'), recipients: list(text(), 'Public keys that secrets are sealed to.'),
+    declared: yes('False once its manifest is gone.'), enrolledAt: maybe(time()), revokedAt: maybe(time()), connectedAt: maybe(time()), targets: whole('How many it serves.'), wantedAgentVersion: maybe(text('As its manifest has it.')),
+    agentUpdate: maybe(object('Why its agent has not become that version.', { version: text(), code: text(), reason: text(), at: time() })), recipients: list(text(), 'Public keys that secrets are sealed to.'),
   }),
   Enrolment: object('What lets one agent in, once.', {
     token: text('Single use.'), expiresAt: time(), join: text('Address, fingerprint and token in one word.'), command: text('The line to paste on the host: it installs the agent.'), agentCommand: text('The same for a host that has Tagboat.'), manifest: maybe(text('YAML for kubectl apply; null for a Docker node.')),

@@ -22,7 +22,7 @@ export function nodePage(team: string, { node, deployments, attempts, events }: 
 <dl class="states card">
 <div><dt>Status</dt><dd>${pill(node.status)}${advice(team, node)}</dd></div>
 <div><dt>Last seen</dt><dd>${time(node.lastSeenAt, now)}${node.status === 'connected' && node.connectedAt !== null && html`<p class="why">connected ${time(node.connectedAt, now)}</p>`}</dd></div>
-<div><dt>Agent</dt><dd>${node.agentVersion ?? '–'}</dd></div>
+<div><dt>Agent</dt><dd>${node.agentVersion ?? '–'}${updateOf(node)}</dd></div>
 <div><dt>Engine</dt><dd>${node.engineVersion ?? '–'}</dd></div>
 <div><dt>Enrolled</dt><dd>${time(node.enrolledAt, now)}</dd></div>
 ${node.recipients.length > 0 && html`<div><dt>Secrets are sealed to</dt><dd>${node.recipients.map((recipient, index) => html`<p><code class="wrap">${recipient}</code>${index > 0 && html` ${badge('older, still opens')}`}</p>`)}</dd></div>`}
@@ -32,6 +32,11 @@ ${labels.length > 0 && html`<div><dt>Labels</dt><dd>${labels.map(([key, value]) 
 <section aria-labelledby="deployments"><h2 id="deployments">Deployments on this node <span class="count">${deployments.length}</span></h2><div class="card">${deployments.length === 0 ? html`<p class="empty">None.</p>` : deploymentTable(team, deployments, now)}</div></section>
 ${attempts.length > 0 && html`<section aria-labelledby="attempts"><h2 id="attempts">Latest attempts</h2><div class="card">${attemptTable(team, attempts, now)}</div></section>`}
 ${events.length > 0 && html`<section aria-labelledby="past"><h2 id="past">What happened to it</h2><div class="card">${auditTable(team, events, now)}</div></section>`}`;
+}
+
+function updateOf({ agentVersion, wantedAgentVersion, agentUpdate }: NodeView): Html | false {
+  if (agentUpdate !== null) return html` ${badge(agentUpdate.code)}<p class="why">${agentUpdate.version} is wanted: ${agentUpdate.reason}</p>`;
+  return wantedAgentVersion !== null && wantedAgentVersion !== agentVersion && html`<p class="why">${wantedAgentVersion} is wanted, and comes when the attempts in hand are done</p>`;
 }
 
 function attemptTable(team: string, attempts: readonly NodeAttempt[], now: Date): Html {

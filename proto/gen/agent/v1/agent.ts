@@ -100,6 +100,7 @@ export interface AgentMessage {
     | { $case: "attemptRefused"; value: AttemptRefused }
     | { $case: "secretRecipients"; value: SecretRecipients }
     | { $case: "imageDigests"; value: ImageDigests }
+    | { $case: "agentUpdateState"; value: AgentUpdateState }
     | undefined;
 }
 
@@ -113,6 +114,7 @@ export interface ControllerMessage {
     | { $case: "requestLogs"; value: RequestLogs }
     | { $case: "stopLogs"; value: StopLogs }
     | { $case: "heartbeat"; value: Heartbeat }
+    | { $case: "agentUpdate"; value: AgentUpdate }
     | undefined;
 }
 
@@ -141,6 +143,21 @@ export interface SecretRecipients {
 export interface ImageDigests {
   prefix: string;
   digests: ImageDigest[];
+}
+
+/** The version that the manifest of the node wants of its agent; said after Welcome and when it changes. */
+export interface AgentUpdate {
+  version: string;
+  /** Where that version is, as `agentImage` of the controller has it. */
+  image: string;
+}
+
+/** The agent's answer to AgentUpdate, said anew whenever it changes. */
+export interface AgentUpdateState {
+  version: string;
+  /** Empty: it is this version, or on its way there. Else a stable code, PascalCase: AgentUpdateFailed, AgentUpdateUnsupported. */
+  code: string;
+  reason: string;
 }
 
 export interface Welcome {
@@ -748,6 +765,9 @@ export const AgentMessage: MessageFns<AgentMessage> = {
       case "imageDigests":
         ImageDigests.encode(message.body.value, writer.uint32(82).fork()).join();
         break;
+      case "agentUpdateState":
+        AgentUpdateState.encode(message.body.value, writer.uint32(90).fork()).join();
+        break;
     }
     return writer;
   },
@@ -845,6 +865,14 @@ export const AgentMessage: MessageFns<AgentMessage> = {
             message.body = { $case: "imageDigests", value: ImageDigests.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.body = { $case: "agentUpdateState", value: AgentUpdateState.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -918,6 +946,12 @@ export const AgentMessage: MessageFns<AgentMessage> = {
         }
         break;
       }
+      case "agentUpdateState": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "agentUpdateState", value: AgentUpdateState.fromPartial(object.body.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -956,6 +990,9 @@ export const ControllerMessage: MessageFns<ControllerMessage> = {
         break;
       case "heartbeat":
         Heartbeat.encode(message.body.value, writer.uint32(66).fork()).join();
+        break;
+      case "agentUpdate":
+        AgentUpdate.encode(message.body.value, writer.uint32(74).fork()).join();
         break;
     }
     return writer;
@@ -1038,6 +1075,14 @@ export const ControllerMessage: MessageFns<ControllerMessage> = {
             message.body = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.body = { $case: "agentUpdate", value: AgentUpdate.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1096,6 +1141,12 @@ export const ControllerMessage: MessageFns<ControllerMessage> = {
       case "heartbeat": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "heartbeat", value: Heartbeat.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "agentUpdate": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "agentUpdate", value: AgentUpdate.fromPartial(object.body.value) };
         }
         break;
       }
@@ -1405,6 +1456,152 @@ export const ImageDigests: MessageFns<ImageDigests> = {
     const message = createBaseImageDigests();
     message.prefix = object.prefix ?? "";
     message.digests = object.digests?.map((e) => ImageDigest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAgentUpdate(): AgentUpdate {
+  return { version: "", image: "" };
+}
+
+export const AgentUpdate: MessageFns<AgentUpdate> = {
+  encode(message: AgentUpdate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== "") {
+      writer.uint32(10).string(message.version);
+    }
+    if (message.image !== "") {
+      writer.uint32(18).string(message.image);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentUpdate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentUpdate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentUpdate>): AgentUpdate {
+    return AgentUpdate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentUpdate>): AgentUpdate {
+    const message = createBaseAgentUpdate();
+    message.version = object.version ?? "";
+    message.image = object.image ?? "";
+    return message;
+  },
+};
+
+function createBaseAgentUpdateState(): AgentUpdateState {
+  return { version: "", code: "", reason: "" };
+}
+
+export const AgentUpdateState: MessageFns<AgentUpdateState> = {
+  encode(message: AgentUpdateState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== "") {
+      writer.uint32(10).string(message.version);
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentUpdateState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentUpdateState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentUpdateState>): AgentUpdateState {
+    return AgentUpdateState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentUpdateState>): AgentUpdateState {
+    const message = createBaseAgentUpdateState();
+    message.version = object.version ?? "";
+    message.code = object.code ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

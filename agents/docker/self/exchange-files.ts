@@ -1,0 +1,103 @@
+/**
+ * What an exchange leaves in the directory that the old and the new agent share, so that each knows after a crash what it is. The verdict is made by
+ * linking a file that must not be there: of the one on trial and its guard, the first decides, and the other finds out.
+ */
+import { existsSync, linkSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Failure } from '../../core/exchange.ts';
+import { makePrivateDirectory, removeFile, writeWhole } from '../../core/files.ts';
+
+export interface ExchangeRecord {
+  readonly version: string;
+  readonly image: string;
+  /** Ids of the containers. */
+  readonly from: string;
+  readonly to: string;
+  /** What the new one is called in the end, and how it is restarted. */
+  readonly name: string;
+  readonly restart: { readonly Name: string; readonly MaximumRetryCount?: number };
+}
+
+export interface Verdict {
+  readonly accepted: boolean;
+  /** Of a failure. */
+  readonly reason: string;
+}
+
+export class ExchangeFiles {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = join(directory, 'exchange');
+  }
+
+  get record(): ExchangeRecord | undefined {
+    return this.#read<ExchangeRecord>('record.json');
+  }
+
+  begin(record: ExchangeRecord): void {
+    makePrivateDirectory(this.#directory);
+    removeFile(this.#verdict(record));
+    writeWhole(this.#path('record.json'), JSON.stringify(record));
+  }
+
+  verdict(record: ExchangeRecord): Verdict | undefined {
+    return this.#read<Verdict>(this.#verdictName(record));
+  }
+
+  /** False if the other one has decided otherwise. */
+  decide(record: ExchangeRecord, verdict: Verdict): boolean {
+    // A link appears with all that is in it, or not at all.
+    const draft = `${this.#verdict(record)}.${verdict.accepted ? 'yes' : 'no'}`;
+    writeWhole(draft, JSON.stringify(verdict));
+    try {
+      linkSync(draft, this.#verdict(record));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      return this.verdict(record)?.accepted === verdict.accepted;
+    } finally {
+      removeFile(draft);
+    }
+  }
+
+  /** It is over, one way or the other. */
+  end(record: ExchangeRecord): void {
+    removeFile(this.#path('record.json'));
+    removeFile(this.#verdict(record));
+  }
+
+  get failure(): Failure | undefined {
+    return this.#read<Failure>('failure.json');
+  }
+
+  set failure(failure: Failure | undefined) {
+    if (failure === undefined) {
+      removeFile(this.#path('failure.json'));
+      return;
+    }
+    makePrivateDirectory(this.#directory);
+    writeWhole(this.#path('failure.json'), JSON.stringify(failure));
+  }
+
+  #read<T>(name: string): T | undefined {
+    const path = this.#path(name);
+    try {
+      return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  #verdictName({ to }: ExchangeRecord): string {
+    return `verdict-${to.slice(0, 12)}.json`;
+  }
+
+  #verdict(record: ExchangeRecord): string {
+    return this.#path(this.#verdictName(record));
+  }
+}
