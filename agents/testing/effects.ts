@@ -22,9 +22,15 @@ const BUSYBOX = 'busybox:1.36';
 const SLEEP = ['sleep', '600'];
 const DATA = [{ name: 'data', path: '/data' }];
 
+/** For a shell, in the background: whoever sends a datagram to the port of the container gets it back, after the port's number. */
+function listens(port: number): string {
+  return `socat UDP4-RECVFROM:${port},fork SYSTEM:'echo ${port} heard $(cat)' &`;
+}
+
 /** Containers that run side by side, by image name. */
 export function samples({ port, network, directory }: EffectWorld): Readonly<Record<string, Sample>> {
-  const sleeper = (config: ContainerConfig): Sample => ({ image: BUSYBOX, config: { command: SLEEP, stopGrace: '0s', healthCheck: { settle: '0s' }, ...config } });
+  const using = (image: string, config: ContainerConfig): Sample => ({ image, config: { command: SLEEP, stopGrace: '0s', healthCheck: { settle: '0s' }, ...config } });
+  const sleeper = (config: ContainerConfig): Sample => using(BUSYBOX, config);
   return {
     plain: sleeper({ labels: { tier: 'web' }, stopGrace: '7s' }),
     renamed: sleeper({ name: 'other', networks: [network], docker: { aliases: ['second-name'] } }),
@@ -37,8 +43,8 @@ export function samples({ port, network, directory }: EffectWorld): Readonly<Rec
       tty: true,
       docker: { hostname: 'broker', groups: ['998'] },
     }),
-    ports: sleeper({
-      command: ['httpd', '-f', '-p', '8080', '-h', '/www'],
+    ports: using('tagboat-test-datagrams:1', {
+      command: ['sh', '-c', `${[53, 60].map(listens).join(' ')} exec httpd -f -p 8080 -h /www`],
       ports: [{ internal: 8080, external: port, address: '127.0.0.1' }, { internal: 53, external: port, protocol: 'udp' }],
       portRanges: [{ internal: { from: 8079, to: 8080 }, external: { from: port + 1, to: port + 2 } }, { internal: { from: 60, to: 60 }, external: { from: port + 3, to: port + 3 }, protocol: 'udp' }],
     }),
