@@ -15,7 +15,10 @@ import type { AttemptEnd, Engine } from '../../core/engine.ts';
 import { acmeServer, canHaveAcmeServer } from '../../testing/acme-server.ts';
 import { engineForTests, pulled } from '../../testing/engine.ts';
 import { contextOf } from '../../testing/spec.ts';
+import { connectDocker } from '../connect.ts';
+import { DockerRuntime } from '../docker-runtime.ts';
 import { createDockerEngine } from '../engine.ts';
+import { CLI_PORT } from './haproxy-config.ts';
 
 const world = engineForTests('https');
 /** Of its own: tests of one engine run beside each other. */
@@ -28,6 +31,7 @@ if (world !== undefined && !canHaveAcmeServer()) {
   process.stderr.write('\n!!! SKIPPED: https: no ACME server (Debian package caddy, as root)\n\n');
 } else if (world !== undefined) {
   const { docker, host } = world;
+  const runtime = new DockerRuntime({ ...connectDocker({ host }), isSelf: () => false });
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
   const home = mkdtempSync(join(tmpdir(), 'tagboat-https-'));
   const provided = mkdtempSync(join(tmpdir(), 'tagboat-provided-'));
@@ -105,6 +109,15 @@ if (world !== undefined && !canHaveAcmeServer()) {
     assert.is(made.status, 0, made.stderr);
     return made.stdout;
   };
+  /** Which process of the proxy answers, and how many there are or have been: one that was reloaded has a worker beside it or another one in its place. */
+  const workers = async (): Promise<string> => {
+    const script = `exec 3<>/dev/tcp/127.0.0.1/${CLI_PORT}; printf '@1 show info; show proc\\nquit\\n' >&3; while IFS= read -r line <&3; do printf '%s\\n' "$line"; done`;
+    const { output } = await runtime.exec(PROXY_NAME, ['bash', '-c', script], 20_000, AbortSignal.timeout(30_000));
+    const pid = /^Pid: (\d+)$/m.exec(output)?.[1];
+    const rows = output.match(/^\d+ +worker +.*$/gm)?.map((row) => row.trim().split(/ +/).slice(0, 3).join(' '));
+    assert.ok(pid !== undefined && rows !== undefined && rows.length > 0, output);
+    return `${pid} answers; ${rows.join(', ')}`;
+  };
   const proxyAddress = async (): Promise<string> => (await docker.getContainer(PROXY_NAME).inspect()).NetworkSettings.Networks['bridge']!.IPAddress;
 
   test('a certificate from an ACME authority: obtained, served, renewed without closing a connection, there after a restart', async () => {
@@ -132,6 +145,7 @@ if (world !== undefined && !canHaveAcmeServer()) {
         const agent = new Agent({ keepAlive: true, maxSockets: 1 });
         assert.is(await ask('shop.example.test', '/', ca, agent), '200 1.0.0');
         const [open] = Object.values(agent.freeSockets).flat();
+        const before = await workers();
         clock = 9 * HOUR;
         const asking = setInterval(() => void ask('shop.example.test', '/', ca, agent).catch(() => undefined), 500);
         await soon(async () => JSON.stringify(await served('shop.example.test', ca)) !== JSON.stringify(first), 'the next certificate').finally(() => clearInterval(asking));
@@ -139,6 +153,7 @@ if (world !== undefined && !canHaveAcmeServer()) {
         assert.is(await ask('shop.example.test', '/', ca, agent), '200 1.0.0');
         assert.ok(open !== undefined && !open.destroyed && Object.values(agent.freeSockets).flat().includes(open), 'the connection from before is the one that is used');
         agent.destroy();
+        assert.is(await workers(), before, 'the process that had the first certificate has the next one: none was started in its place');
 
         const second = JSON.stringify(await served('shop.example.test', ca));
         await docker.getContainer(PROXY_NAME).restart({ t: 0 });
