@@ -1,11 +1,11 @@
-/** Taking a target away: containers, then its network, and its volumes only if told (R20). May be repeated. */
+/** Taking a target away: containers, then networks that nobody else is on, and its volumes only if told (R20). May be repeated. */
 import type { AttemptContext, AttemptEnd, RemoveTarget } from '../core/engine.ts';
 import { change, look } from './calls.ts';
 import { AttemptCancelled, safePoint } from '../core/attempt-failure.ts';
 import { asFailure } from './failure.ts';
-import { removeNetworks } from './ground.ts';
 import { allOf, takeInventory } from './inventory.ts';
 import { LABEL } from './labels.ts';
+import { removeUnusedNetworks } from './networks.ts';
 import { pooled } from '../core/pool.ts';
 import { retire } from './restore.ts';
 import { statesOf } from './states.ts';
@@ -20,7 +20,8 @@ export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarg
     if (containers.length > 0) context.progress('remove', `removes ${containers.map((one) => one.name).join(', ')}`);
     if (containers.some((one) => one.labels[LABEL.route] !== undefined)) await router?.lead(target, 'none', context.deadline);
     await pooled(containers, (one) => retire(runtime, one));
-    await removeNetworks(runtime, target);
+    const networks = (await removeUnusedNetworks(runtime, target.team)).filter((name) => name !== target.prefix);
+    if (networks.length > 0) context.progress('network', `removed the networks ${networks.join(', ')}, which nothing used any more`);
     if (target.removeVolumes) {
       const volumes = await runtime.volumes({ [LABEL.team]: target.team, [LABEL.prefix]: target.prefix }, look());
       if (volumes.length > 0) context.progress('volume', `removes the volumes ${volumes.join(', ')}`);

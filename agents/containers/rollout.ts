@@ -21,7 +21,8 @@ import { allOf, digestsOfAttempt, takeInventory, type Inventory } from './invent
 import { LABEL, attemptOf } from './labels.ts';
 import { refuseUnmetRules } from '../core/image-rules.ts';
 import { levelsOf } from '../core/levels.ts';
-import { ensureGround, removeGround } from './ground.ts';
+import { ensureGround } from './ground.ts';
+import { releaseNetworks, removeUnusedNetworks } from './networks.ts';
 import { pooled, STARTING_WIDTH } from '../core/pool.ts';
 import { checkOf } from './probe.ts';
 import { putInPlace, setAside, type Placing } from './replace.ts';
@@ -41,7 +42,9 @@ export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previ
     decided = wasDecided(inventory, spec, previous, context);
     return await carryOut(runtime, spec, previous, decided ? unstoppable(context) : context, inventory, router);
   } catch (error) {
-    return failed(runtime, spec, context, error, decided, router);
+    return await failed(runtime, spec, context, error, decided, router);
+  } finally {
+    releaseNetworks(runtime, context.attemptId);
   }
 }
 
@@ -110,6 +113,8 @@ async function carryOut(runtime: ContainerRuntime, spec: TargetSpec, previous: T
     safePoint(context);
   }
   await decide(placing, left);
+  const wantedNetworks = new Set(wanted.flatMap((one) => one.plan.networks.map(({ name }) => name)));
+  if (allOf(left).some((one) => one.networks.some((name) => !wantedNetworks.has(name)))) await tidyNetworks(runtime, spec, context);
   return {
     outcome: 'succeeded',
     digests: wanted.map((one) => ({ name: one.image.name, image: one.image.image, digest: one.ready.digest })),
@@ -171,6 +176,12 @@ async function decide({ runtime, context }: Placing, after: Inventory): Promise<
   }
 }
 
+/** What the attempt made for nothing, or was the last to leave. One that is left over goes with the next target that does. */
+async function tidyNetworks(runtime: ContainerRuntime, { team }: TargetSpec, context: AttemptContext): Promise<void> {
+  releaseNetworks(runtime, context.attemptId);
+  await removeUnusedNetworks(runtime, team).catch((error: unknown) => context.progress('network', `networks that nothing uses may be left: ${error instanceof Error ? error.message : String(error)}`));
+}
+
 /** The one exit of everything that did not succeed: restore, then say what happened. */
 async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: AttemptContext, error: unknown, decided: boolean, router: Router | undefined): Promise<AttemptEnd> {
   const cancelled = error instanceof AttemptCancelled;
@@ -188,7 +199,7 @@ async function failed(runtime: ContainerRuntime, spec: TargetSpec, context: Atte
     restored = result.complete && !decided;
     addition = result.problems.length === 0 ? '' : ` Restore incomplete: ${result.problems.join('; ')}`;
     if (decided) addition += ' The attempt had already replaced the old containers before the agent was restarted; they cannot be put back.';
-    else await removeGround(runtime, spec);
+    else await tidyNetworks(runtime, spec, context);
   } catch (second) {
     addition = ` The restore failed as well: ${second instanceof Error ? second.message : String(second)}`;
   }

@@ -59,7 +59,7 @@ if (world !== undefined) {
     const old = await idOf(`${prefix}-web`);
     const unhealthy = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { HEALTHY: '0' }) }), undefined, contextOf(2));
     assert.is(codeOf(unhealthy), 'HealthCheckFailed');
-    assert.ok(unhealthy.outcome === 'failed' && unhealthy.restored && /404/.test(unhealthy.evidence[0]?.healthOutput[0] ?? ''));
+    assert.ok(unhealthy.outcome === 'failed' && unhealthy.restored && unhealthy.evidence[0]?.healthOutput.some((line) => line.includes('404')), JSON.stringify(unhealthy));
     const crash = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { CRASH: '1' }) }), undefined, contextOf(3));
     assert.is(codeOf(crash), 'ContainerExited');
     assert.ok(crash.outcome === 'failed' && crash.restored && crash.evidence[0]?.logLines.some((line) => line.includes('CRASH is set')), 'the log is in the evidence');

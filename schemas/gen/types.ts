@@ -810,7 +810,7 @@ export interface ContainerConfig {
    */
   networkMode?: 'bridge' | 'host' | 'none';
   /**
-   * Networks of the node that the container joins besides the target's own; made when missing. Docker only.
+   * Networks of the node that the container joins besides the target's own; made when missing, and what was made goes with the last container on it. Docker only.
    *
    * Items: The name of a network.
    */

@@ -150,10 +150,10 @@ if (world !== undefined && !canHaveAcmeServer()) {
         const asking = setInterval(() => void ask('shop.example.test', '/', ca, agent).catch(() => undefined), 500);
         await soon(async () => JSON.stringify(await served('shop.example.test', ca)) !== JSON.stringify(first), 'the next certificate').finally(() => clearInterval(asking));
         clock = 0;
+        assert.is(await workers(), before, 'the process that had the first certificate has the next one: none was started in its place');
         assert.is(await ask('shop.example.test', '/', ca, agent), '200 1.0.0');
         assert.ok(open !== undefined && !open.destroyed && Object.values(agent.freeSockets).flat().includes(open), 'the connection from before is the one that is used');
         agent.destroy();
-        assert.is(await workers(), before, 'the process that had the first certificate has the next one: none was started in its place');
 
         const second = JSON.stringify(await served('shop.example.test', ca));
         await docker.getContainer(PROXY_NAME).restart({ t: 0 });
