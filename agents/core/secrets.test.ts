@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -24,6 +24,16 @@ test('the key is made once, for this user only, and is the same after a restart'
   assert.is(first.recipients.length, 1);
   assert.equal((await Secrets.open(directory)).recipients, first.recipients);
   assert.match(readFileSync(path, 'utf8'), new RegExp(`# public key: ${String(first.recipients[0])}\nAGE-SECRET-KEY-1`));
+});
+
+test('processes that start at the same time have the same key, and no key that is added meanwhile is lost', async ({ directory }) => {
+  const at = Array.from({ length: 5 }, () => Secrets.open(directory));
+  const added = await Promise.all(Array.from({ length: 5 }, () => addKey(directory)));
+  const recipients = (await Promise.all(at)).flatMap((one) => one.recipients);
+  const { recipients: all } = await Secrets.open(directory);
+  for (const one of [...recipients, ...added]) assert.ok(all.includes(one), `${one} is still in the file`);
+  assert.ok(all.length <= 6, `${all.length} keys: one that was made for all, and five that were added`);
+  assert.equal(readdirSync(directory), ['secrets.key']);
 });
 
 test('rotation: the new key comes first, an agent that runs sees it, and the old one goes on opening', async ({ directory }) => {

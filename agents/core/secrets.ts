@@ -8,7 +8,7 @@ import type { Sealed, TargetSpec } from '../../schemas/gen/types.ts';
 import { isSealedBlock, SealedError, unseal } from '../../proto/sealed.ts';
 import type { SecretOpener } from './engine.ts';
 import { AgentError } from './errors.ts';
-import { makePrivateDirectory, writeWhole } from './files.ts';
+import { makePrivateDirectory, writeNew, writeWhole } from './files.ts';
 import { Mask } from './mask.ts';
 
 const FILE = 'secrets.key';
@@ -36,7 +36,7 @@ export class Secrets implements SecretOpener {
   static async open(directory: string): Promise<Secrets> {
     makePrivateDirectory(directory);
     const secrets = new Secrets(join(directory, FILE));
-    if (!existsSync(secrets.#path)) await addKey(directory);
+    if (!existsSync(secrets.#path)) await addFirstKey(directory);
     await secrets.refresh();
     return secrets;
   }
@@ -90,15 +90,25 @@ export class Secrets implements SecretOpener {
 
 /** Makes a new current key; those before it go on opening what was sealed to them. Answers its recipient. */
 export async function addKey(directory: string): Promise<string> {
-  makePrivateDirectory(directory);
   const path = join(directory, FILE);
-  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  if (before !== '' && (await readKeys(path)).length >= MOST_KEYS) throw new AgentError('ConfigInvalid', `${path} holds ${MOST_KEYS} keys already; take out those that nothing is sealed to`);
+  if (existsSync(path) && (await readKeys(path)).length >= MOST_KEYS) throw new AgentError('ConfigInvalid', `${path} holds ${MOST_KEYS} keys already; take out those that nothing is sealed to`);
+  const { entry, recipient } = await makeKey();
+  makePrivateDirectory(directory);
+  // Read and written in one go, so that no key that somebody adds meanwhile is lost; the first one of a directory is for whoever links it first.
+  if (!writeNew(path, entry)) writeWhole(path, `${entry}${readFileSync(path, 'utf8')}`);
+  return recipient;
+}
+
+/** Two processes may find that there is none, and values may be sealed to the key of either: only one makes it. */
+async function addFirstKey(directory: string): Promise<void> {
+  writeNew(join(directory, FILE), (await makeKey()).entry);
+}
+
+async function makeKey(): Promise<{ readonly entry: string; readonly recipient: string }> {
   const { generateX25519Identity, identityToRecipient } = await import('age-encryption');
   const identity = await generateX25519Identity();
   const recipient = await identityToRecipient(identity);
-  writeWhole(path, `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n${before}`);
-  return recipient;
+  return { entry: `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`, recipient };
 }
 
 /** Every sealed block of a specification, wherever it stands. */
