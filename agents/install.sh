@@ -8,6 +8,9 @@
 #   --image IMAGE    the agent's image
 #   --directory DIR  where its identity, keys and journal are kept (/var/lib/tagboat-agent)
 #   --join-file FILE file with the word
+#   --proxy-port, --https-port, --certificates, --acme-directory, --acme-contact, --acme-ca, --proxy-image, --update-deadline, --log-level VALUE
+#                    flags of `tagboat agent docker`; kept, so that a line without any takes those of the line before
+#   --defaults       none of them any more
 #   --uninstall      take the agent away; its directory and what it deployed stay
 #
 # Exit codes: 0 fine, 1 it failed, 2 wrong use, 3 something could not be reached.
@@ -22,6 +25,8 @@ units=${TAGBOAT_UNIT_DIRECTORY:-/etc/systemd/system}
 patience=${TAGBOAT_INSTALL_PATIENCE:-60}
 mode=''
 aside=''
+flags=''
+reset=''
 
 say() { printf 'tagboat: %s\n' "$*" >&2; }
 fail() { # CODE TEXT...
@@ -29,6 +34,13 @@ fail() { # CODE TEXT...
   shift
   say "$@"
   exit "$code"
+}
+
+absolute() {
+  case $1 in
+    /*) printf %s "$1" ;;
+    *) printf '%s/%s' "$(pwd)" "$1" ;;
+  esac
 }
 
 limited() { # SECONDS COMMAND...
@@ -56,6 +68,23 @@ have_directory() {
   if ! mkdir -p "$directory" 2> /dev/null || ! [ -w "$directory" ]; then fail 1 "no right to write $directory; run this as root (for example in sudo -s), or name another with --directory"; fi
   chmod 700 "$directory"
   directory=$(cd "$directory" && pwd)
+}
+
+# Flags for the agent, a line for each name and each value. What is new is kept once it has worked.
+have_flags() {
+  kept="$directory/install.flags"
+  if [ -n "$flags" ]; then
+    printf '%s' "$flags" > "$kept.new"
+  elif [ -n "$reset" ] || ! [ -e "$kept" ]; then
+    : > "$kept.new"
+  else
+    cat "$kept" > "$kept.new"
+  fi
+  while IFS= read -r flag && IFS= read -r value; do
+    case $flag in
+      --certificates | --acme-ca) [ -e "$value" ] || fail 2 "$flag $value is not there" ;;
+    esac
+  done < "$kept.new"
 }
 
 have_word() {
@@ -107,6 +136,7 @@ install_container() {
   have_engine
   [ ! -e "$units/$name.service" ] || fail 2 "the agent of this host is the unit $name; --uninstall takes it away (its directory stays), or use --systemd"
   have_directory
+  have_flags
   have_word
   for one in "$name" "$previous"; do
     if exists "$one" && ! ours "$one"; then fail 1 "a container named $one is here that is not the agent of this host; rename it, it is not touched"; fi
@@ -131,7 +161,15 @@ install_container() {
     join=''
   fi
   rm -f "$directory/.connected"
-  contained --detach --name "$name" --restart unless-stopped --label "$mark=install" --log-opt max-size=10m --log-opt max-file=3 "$image" agent docker --directory /var/lib/tagboat > /dev/null < /dev/null
+  set -- --detach --name "$name" --restart unless-stopped --label "$mark=install" --log-opt max-size=10m --log-opt max-file=3
+  while IFS= read -r flag && IFS= read -r value; do
+    case $flag in
+      --certificates | --acme-ca) set -- "$@" --volume "$value:$value:ro" ;;
+    esac
+  done < "$kept.new"
+  set -- "$@" "$image" agent docker --directory /var/lib/tagboat
+  while IFS= read -r flag && IFS= read -r value; do set -- "$@" "$flag" "$value"; done < "$kept.new"
+  contained "$@" > /dev/null < /dev/null
   if ! await_line running; then
     say 'the agent did not reach the controller; its last lines:'
     docker logs --tail 10 "$name" >&2 || true
@@ -140,8 +178,16 @@ install_container() {
   fi
   aside=''
   trap - EXIT INT TERM HUP
+  mv "$kept.new" "$kept"
   docker rm --force "$previous" > /dev/null 2>&1 || true
   say "the agent runs as the container $name and is connected"
+}
+
+escaped() { printf '"%s"' "$(printf %s "$1" | sed 's/["\\]/\\&/g; s/%/%%/g; s/\$/$$/g')"; }
+
+command_of_unit() {
+  printf '%s agent docker --directory %s' "$(escaped "$tagboat")" "$(escaped "$directory")"
+  while IFS= read -r word; do printf ' %s' "$(escaped "$word")"; done < "$kept.new"
 }
 
 # The same bounds for a unit. No capability is needed: the engine's socket belongs to root.
@@ -154,7 +200,7 @@ Wants=network-online.target
 After=network-online.target docker.service
 
 [Service]
-ExecStart="$tagboat" agent docker --directory "$directory"
+ExecStart=$(command_of_unit)
 Environment="PATH=$(dirname "$(command -v node)"):/usr/local/bin:/usr/bin:/bin"
 Environment="DOCKER_HOST=unix://$socket"
 Restart=always
@@ -196,6 +242,7 @@ install_unit() {
   if exists "$name" && ours "$name"; then fail 2 "the agent of this host is the container $name; --uninstall takes it away (its directory stays), or use --container"; fi
   [ -w "$units" ] || fail 1 "no right to write $units; run this as root (for example in sudo -s)"
   have_directory
+  have_flags
   have_word
   if [ -e "$units/$name.service" ]; then systemctl stop "$name"; fi
   if [ -n "$join" ]; then
@@ -213,6 +260,7 @@ install_unit() {
   systemctl enable --quiet "$name"
   systemctl restart "$name"
   await_line active || fail 3 "the agent did not reach the controller and goes on trying; journalctl --unit $name tells why"
+  mv "$kept.new" "$kept"
   say "the agent runs as the unit $name and is connected"
 }
 
@@ -249,17 +297,27 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
       --container | --systemd | --uninstall) mode=${1#--} ;;
-      --image | --directory | --join-file)
+      --defaults) reset=yes ;;
+      --image | --directory | --join-file | --proxy-port | --https-port | --certificates | --acme-directory | --acme-contact | --acme-ca | --proxy-image | --update-deadline | --log-level)
         [ $# -ge 2 ] || fail 2 "$1 wants a value"
+        case $2 in
+          '' | *[[:cntrl:]]*) fail 2 "$1 wants a value of one line" ;;
+        esac
         case $1 in
           --image) image=$2 ;;
           --directory) directory=$2 ;;
           --join-file) join=$(cat "$2") || fail 2 "$2 cannot be read" ;;
+          --certificates | --acme-ca) flags="$flags$1
+$(absolute "$2")
+" ;;
+          *) flags="$flags$1
+$2
+" ;;
         esac
         shift
         ;;
       tagboat-join:*) join=$1 ;;
-      *) fail 2 "$1 is unknown; --container, --systemd, --image IMAGE, --directory DIR, --join-file FILE and --uninstall are known" ;;
+      *) fail 2 "$1 is unknown; --container, --systemd, --image IMAGE, --directory DIR, --join-file FILE, --uninstall and flags of the agent (--acme-contact ADDRESS …) are known" ;;
     esac
     shift
   done

@@ -163,7 +163,9 @@ test('leaves an agent with the engine and its own directory, and with nothing el
   assert.equal([RestartPolicy.Name, CapDrop, ReadonlyRootfs, Privileged], ['unless-stopped', ['ALL'], true, false]);
   assert.is(statSync(state).mode & 0o777, 0o700);
   for (const text of [JSON.stringify(inspected), execFileSync('sh', ['-c', `docker logs ${NAME} 2>&1`], { encoding: 'utf8' }), execFileSync('grep', ['-r', '', state], { encoding: 'utf8' })]) assert.not.match(text, /tgb_|tagboat-join/);
-  assert.is(docker('ps', '--all', '--quiet').trim().split('\n').length, 1, 'it deployed nothing, and what enrolled it is gone');
+  // But for pods, where the engine is a cluster's, too.
+  const names = docker('ps', '--all', '--format', '{{.Names}}').trim().split('\n');
+  assert.equal(names.filter((name) => !name.startsWith('k8s_')), [NAME], 'it deployed nothing, and what enrolled it is gone');
 });
 
 test('run again it is one agent, the same; a new line enrols it anew; a used one leaves it as it was', async () => {
@@ -188,6 +190,35 @@ test('run again it is one agent, the same; a new line enrols it anew; a used one
   assert.match(used.said, /EnrolmentRefused[\s\S]*agent from before runs again/);
   assert.is(docker('inspect', '--format', '{{.Id}}', NAME), before);
   assert.equal(agents(), [`${NAME} running`]);
+  await connected();
+});
+
+test('flags of the agent follow the line, are kept for the next one, and are not kept where they did not work', async () => {
+  const certificates = join(home, 'certificates of the host');
+  mkdirSync(certificates);
+  const line = `${(await mint()).command.replace(/TAGBOAT_JOIN=[\w:-]+/, 'TAGBOAT_JOIN=')} --directory ${state}`;
+  const given = (): readonly [string, readonly string[]] => {
+    const [{ Args, HostConfig }] = JSON.parse(docker('inspect', NAME)) as [{ Args: string[]; HostConfig: { Binds: string[] } }];
+    return [Args.slice(Args.indexOf('/var/lib/tagboat') + 1).join('|'), HostConfig.Binds.filter((bind) => !bind.includes(':/var/'))];
+  };
+  const asked = await paste(`${line} --proxy-port 8088 --acme-contact ops@example.org --certificates '${certificates}'`, debian);
+  assert.is(asked.code, 0, asked.said);
+  const expected = [`--proxy-port|8088|--acme-contact|ops@example.org|--certificates|${certificates}`, [`${certificates}:${certificates}:ro`]];
+  assert.equal(given(), expected);
+  assert.is((await paste(line, busybox)).code, 0);
+  assert.equal(given(), expected, 'a line without any');
+
+  const wrong = await paste(`${line} --proxy-port none`, debian);
+  assert.is(wrong.code, 3);
+  assert.match(wrong.said, /--proxy-port none is no port[\s\S]*agent from before runs again/);
+  assert.equal(given(), expected);
+  assert.match((await paste(`${line} --certificates ${home}/nowhere`, debian)).said, /nowhere is not there/);
+  assert.is((await paste(`${line} --acme-contact`, debian)).code, 2);
+  assert.is((await paste(line, debian)).code, 0);
+  assert.equal(given(), expected, 'what did not work was forgotten');
+
+  assert.is((await paste(`${line} --defaults`, busybox)).code, 0);
+  assert.equal(given(), ['', []]);
   await connected();
 });
 
@@ -244,8 +275,10 @@ esac
   assert.is(execFileSync('sh', ['-c', `systemd-analyze verify ${unit} 2>&1 | grep ${NAME} || true`], { encoding: 'utf8' }), '', 'what systemd says against it');
   assert.not.match(readFileSync(unit, 'utf8'), /tgb_|tagboat-join/);
 
-  const again = await paste(`${command} --directory ${state}`, bin);
+  const again = await paste(`${command} --directory ${state} --acme-contact 'a"50%$b@example.org'`, bin);
   assert.is(again.code, 0, again.said);
+  assert.match(readFileSync(unit, 'utf8'), /^ExecStart=.* "--acme-contact" "a\\"50%%\$\$b@example\.org"$/m);
+  assert.is(execFileSync('sh', ['-c', `systemd-analyze verify ${unit} 2>&1 | grep ${NAME} || true`], { encoding: 'utf8' }), '', 'what systemd says against it');
   assert.match(readFileSync(calls, 'utf8'), /stop tagboat-agent\ndaemon-reload\nenable --quiet tagboat-agent\nrestart tagboat-agent\n/);
   assert.match((await paste(`${command} --container --directory ${state}`, bin)).said, /is the unit tagboat-agent/);
   assert.is((await paste(`${command} --uninstall`, bin)).code, 0);
