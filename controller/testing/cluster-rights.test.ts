@@ -1,4 +1,4 @@
-// @timeout 400
+// @timeout 800
 // @serial
 /**
  * What an agent may do in a cluster is what it does: the printed manifest is applied, an agent works under its ServiceAccount through every
@@ -132,7 +132,7 @@ function check(cluster: TestCluster): void {
     await stack.until('shop', 'the drift is healed', (row) => !row.drifted && row.health === 'healthy' && row.status === 'successful');
 
     await stack.push({ 'deployments/shop.yaml': null }, 'remove');
-    await sleepUntil(async () => (await stack.deployment('shop')) === undefined, { what: 'the removal', timeoutMs: 120_000 });
+    await sleepUntil(async () => (await stack.deployment('shop')) === undefined, { what: 'the removal', timeoutMs: 300_000 });
 
     // And what the agent does beside its engine: keeping its own state.
     const keeper = await openStateKeeper({ kubeconfig: recorder!.kubeconfig, namespace: SYSTEM, name: 'tagboat-agent-acme-harbor', directory: join(stack.home, 'agent'), log: { warn: () => undefined } });

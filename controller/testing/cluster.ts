@@ -76,7 +76,7 @@ export class TestCluster {
 
   /** Waits until a namespace is gone, so that its name is free again. */
   async gone(namespace: string): Promise<void> {
-    await this.kubectl(['delete', 'namespace', '--ignore-not-found', '--timeout', '100s', namespace]);
+    await this.kubectl(['delete', 'namespace', '--ignore-not-found', '--timeout', '240s', namespace], undefined, 250_000);
   }
 }
 

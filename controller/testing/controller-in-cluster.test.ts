@@ -1,4 +1,4 @@
-// @timeout 500
+// @timeout 900
 // @serial
 /**
  * The controller as `tagboat controller manifests` prints it, in the test cluster: two replicas on a PostgreSQL outside become ready, and an agent enrols
@@ -7,7 +7,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,13 +48,21 @@ async function printed(...args: readonly string[]): Promise<string> {
 
 /** A way from the pods to what listens on the loopback. */
 async function outward(address: string, target: { readonly port: number } | { readonly path: string }): Promise<{ port: number; close(): void }> {
+  const open = new Set<Socket>();
   const server = createServer((client) => {
     const line = connect(target);
+    for (const socket of [client, line]) open.add(socket.on('close', () => open.delete(socket)));
     for (const [from, to] of [[client, line], [line, client]] as const) from.on('error', () => to.destroy()).on('close', () => to.destroy());
     client.pipe(line).pipe(client);
   });
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
-  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
 }
 
 /** Addresses of Services exist in firewall rules alone; a machine without a way out has no route to them, so those rules are never asked. Answers how to undo it. */
@@ -126,14 +134,15 @@ function check(cluster: TestCluster): void {
         throw new Error(`${String(error)}\n${await logs()}`);
       });
 
-      // One replica goes; the other serves, and the agent comes back to it. All that it needs is in the database.
+      // One replica goes; the other serves, and the agent comes back to it. All that it needs is in the database. A kubelet may notice the end of a
+      // container only when it looks through all of its pods, once a minute.
       await cluster.kubectl(['delete', 'pod', '--namespace', NAMESPACE, '--wait=false', pods[0]!.metadata.name]);
-      await sleepUntil(async () => (await cluster.list<ClusterPod>('pods', NAMESPACE)).every(({ metadata }) => metadata.name !== pods[0]!.metadata.name), { what: 'the end of a replica', timeoutMs: 60_000 });
+      await sleepUntil(async () => (await cluster.list<ClusterPod>('pods', NAMESPACE)).every(({ metadata }) => metadata.name !== pods[0]!.metadata.name), { what: 'the end of a replica', timeoutMs: 180_000 });
       await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent at the other replica', timeoutMs: 60_000 });
     } finally {
       agent?.kill('SIGKILL');
       for (const step of undo) step();
-      await cluster.gone(NAMESPACE);
+      await cluster.sweep([NAMESPACE]);
       toDatabase.close();
       toGit.close();
       await server.close();

@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 900
 // @serial
 /** Every example is deployed as it stands, and then nothing is left to do: what was applied is what is wanted, field by field (R24). */
 import { readFileSync, readdirSync } from 'node:fs';

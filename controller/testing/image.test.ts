@@ -1,4 +1,4 @@
-// @timeout 500
+// @timeout 900
 // @serial
 /**
  * The image of the Dockerfile, built, and the printed manifest with it, applied: a pod enrols and serves, and one that starts in its place is

@@ -147,7 +147,7 @@ export class Stack {
   }
 
   /** Waits until the deployment is as told; the error names what it was instead. */
-  async until(name: string, what: string, test: (row: DeploymentRow) => boolean, timeoutMs = 90_000): Promise<DeploymentRow> {
+  async until(name: string, what: string, test: (row: DeploymentRow) => boolean, timeoutMs = 180_000): Promise<DeploymentRow> {
     let last: DeploymentRow | undefined;
     try {
       return await sleepUntil(
