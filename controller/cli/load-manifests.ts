@@ -1,7 +1,7 @@
 /** What `validate` and `render` have in common: where manifests come from, and how failures end. */
 import { explainError, TagboatError } from '../errors.ts';
+import { checkClaims } from '../manifests/check-claims.ts';
 import { checkReferences } from '../manifests/check-references.ts';
-import { checkRoutes } from '../manifests/check-routes.ts';
 import { ParseCache } from '../manifests/parse-cache.ts';
 import { readManifests } from '../manifests/read-set.ts';
 import { directorySource } from '../manifests/source-directory.ts';
@@ -33,7 +33,7 @@ export async function loadManifests(directory: string, rev: string | undefined, 
     set = await readManifests(await revisionSource(repository, commit), new ParseCache(), options);
     from = `${rev} (${commit.slice(0, 12)})`;
   }
-  const problems = [...set.problems, ...checkReferences(set), ...checkRoutes(set), ...notLookedAt(set)];
+  const problems = [...set.problems, ...checkReferences(set), ...checkClaims(set), ...notLookedAt(set)];
   const empty = Object.values(set.byKind).every((manifests) => manifests.size === 0);
   if (empty && problems.length === 0) {
     problems.push(problem('RepositoryEmpty', { file: '', line: 0, column: 0 }, `there is no manifest in ${from}`));

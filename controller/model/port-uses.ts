@@ -39,6 +39,11 @@ export function portConflicts<T>(uses: readonly PortUse<T>[]): readonly (readonl
   return [...found].flatMap(([use, others]) => [...others].map((other) => (other.order <= use.order ? ([other, use] as const) : ([use, other] as const))));
 }
 
+/** Whether a port on the one address is a port on the other. */
+export function meet(a: string | undefined, b: string | undefined): boolean {
+  return covers(a, b) || covers(b, a);
+}
+
 function covers(wide: string | undefined, address: string | undefined): boolean {
   if (wide === undefined || wide === address) return true;
   if (wide === '0.0.0.0') return address === undefined || !address.includes(':');

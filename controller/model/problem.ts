@@ -49,6 +49,7 @@ const PROBLEM_CODES = {
   UnknownReference: 'Correct the name, or add the manifest it refers to.',
   DependencyCycle: 'Break the circle; dependsOn must lead somewhere.',
   RouteTaken: 'A domain and path of a node lead to one image; use another domain or path, or another node.',
+  PortTaken: 'A port of a node belongs to one container; publish another one, on another address (`ports[].address`) or on another node.',
   TargetTaken: 'A target (node + prefix) has one owner (R10); use another prefix or node.',
   BundleConflict: 'Two bundles of one layer set this key differently; set it in a stronger layer, or in one of them only.',
   ImageReference: 'Write [host[:port]/]path[:tag][@sha256:…], lower case.',

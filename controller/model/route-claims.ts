@@ -2,10 +2,11 @@
 import type { NodeSpec } from '../../schemas/gen/types.ts';
 import { placeIn } from './check-target.ts';
 import type { Manifest } from './manifest.ts';
-import { comparePlaces, objectName } from './manifest.ts';
+import { objectName } from './manifest.ts';
 import type { Position, Problem } from './problem.ts';
 import { problem } from './problem.ts';
 import type { ResolvedImages } from './resolve-images.ts';
+import { byClaim } from './target-claims.ts';
 
 export interface RouteClaim {
   /** Domain and path, as the proxy compares them; the scheme does not count. `*` for every name. */
@@ -22,7 +23,7 @@ export interface RouteClaimant {
   readonly unsure?: boolean;
 }
 
-export interface RefusedRoute {
+export interface RefusedClaim {
   readonly deployment: Manifest<'Deployment'>;
   readonly problem: Problem;
 }
@@ -45,7 +46,7 @@ export function routesOf(deployment: Manifest<'Deployment'>, nodeType: NodeSpec[
  * A problem for each claim that comes second. An address belongs to a deployment that is recorded as the owner of its target before one
  * that is not, then to the first by file and line. `recordedOwners`: deployment names by `node/prefix`.
  */
-export function routeProblems(claimants: readonly RouteClaimant[], recordedOwners?: ReadonlyMap<string, string>): RefusedRoute[] {
+export function routeProblems(claimants: readonly RouteClaimant[], recordedOwners?: ReadonlyMap<string, string>): RefusedClaim[] {
   const claims = new Map<string, { readonly claimant: RouteClaimant; readonly route: RouteClaim }[]>();
   for (const claimant of claimants) {
     for (const route of claimant.routes) {
@@ -55,10 +56,10 @@ export function routeProblems(claimants: readonly RouteClaimant[], recordedOwner
       else others.push({ claimant, route });
     }
   }
-  const rank = ({ deployment: { name, spec } }: RouteClaimant): number => (recordedOwners?.get(`${spec.node}/${spec.prefix}`) === name ? 0 : 1);
+  const order = byClaim(recordedOwners);
   return [...claims.values()].flatMap((claimed) => {
     if (claimed.length === 1) return [];
-    const [first, ...refused] = claimed.sort((a, b) => rank(a.claimant) - rank(b.claimant) || comparePlaces(a.claimant.deployment, b.claimant.deployment));
+    const [first, ...refused] = claimed.sort((a, b) => order(a.claimant.deployment, b.claimant.deployment));
     const { deployment: owner, unsure = false } = first!.claimant;
     return refused.map(({ claimant: { deployment, unsure: mayDiffer = false }, route }) => {
       const message = `image ${route.image} of deployment ${deployment.name} wants ${route.address} on node ${owner.spec.node}, which leads to image ${first!.route.image} of deployment ${owner.name} (${owner.file}:${owner.line})`;

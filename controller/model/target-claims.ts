@@ -10,6 +10,12 @@ export interface TargetClaim {
   readonly refused: readonly Manifest<'Deployment'>[];
 }
 
+/** Of those who want one thing: who is recorded as the owner of its target before who is not, then by file and line. */
+export function byClaim(recordedOwners: ReadonlyMap<string, string> | undefined): (a: Manifest<'Deployment'>, b: Manifest<'Deployment'>) => number {
+  const rank = ({ name, spec }: Manifest<'Deployment'>): number => (recordedOwners?.get(`${spec.node}/${spec.prefix}`) === name ? 0 : 1);
+  return (a, b) => rank(a) - rank(b) || comparePlaces(a, b);
+}
+
 const NOBODY: readonly Manifest<'Deployment'>[] = [];
 
 /**

@@ -2,6 +2,7 @@
 import { checkTarget } from '../model/check-target.ts';
 import { knownRecipients, named } from '../manifests/check-references.ts';
 import type { Manifest } from '../model/manifest.ts';
+import { portProblems, portsOf, type PortClaim } from '../model/port-claims.ts';
 import type { Problem } from '../model/problem.ts';
 import { checkRegistries, namedRegistries } from '../model/registry.ts';
 import { resolveImages } from '../model/resolve-images.ts';
@@ -44,9 +45,9 @@ interface Kept {
   readonly versions: ReadonlyMap<string, { readonly by: Manifest<'Deployment'>; readonly version: DesiredVersion }>;
   /** Deployments with a fault of their own or of their version: they are looked at each time. */
   readonly doubtful: ReadonlySet<string>;
-  /** Addresses by deployment, of those that ask for any. */
-  readonly routes: ReadonlyMap<string, readonly RouteClaim[]>;
-  /** Somebody asks for an address that another has. */
+  /** Addresses and ports by deployment, of those that ask for any. */
+  readonly claims: ReadonlyMap<string, Claims>;
+  /** Somebody asks for an address or a port that another has. */
   readonly disputed: boolean;
   /** Problems by deployment, of those that have any. */
   readonly problems: ReadonlyMap<string, readonly Problem[]>;
@@ -71,7 +72,7 @@ export async function resolveTeam({ team, files, source, problems, memory, owner
   // Thousands of deployments share a few versions; only what there is something to say about is looked for again.
   const versions = new Map(kept?.versions);
   const doubtful = new Set<string>();
-  const routes = new Map(kept?.routes);
+  const claims = new Map(kept?.claims);
   const ofDeployments = new Map(kept?.problems);
   for (const name of names) {
     const deployment = Deployment.get(name) as Manifest<'Deployment'>;
@@ -91,13 +92,14 @@ export async function resolveTeam({ team, files, source, problems, memory, owner
       if (made?.desired === undefined) faults.set(name, said.filter((item) => made === undefined || made.problems.includes(item)));
     }
     put(ofDeployments, name, said.length > 0 ? said : undefined);
-    put(routes, name, made !== undefined && made.routes.length > 0 ? made.routes : undefined);
+    put(claims, name, made?.claims);
     put(deployments, name, made?.desired);
   }
-  // Nobody lost an address and nobody asks for another one than before: then nobody loses one now, whoever is recorded.
-  const settled = kept !== undefined && !kept.disputed && ![...names].some((name) => routes.get(name) !== kept.routes.get(name));
-  const refused = settled ? [] : routeProblems([...inOrder(routes, Deployment)].map(([name, asked]) => ({ deployment: Deployment.get(name) as Manifest<'Deployment'>, routes: asked })), owners);
-  for (const { deployment, problem } of refused) faults.set(deployment.name, [...(faults.get(deployment.name) ?? []), problem]);
+  // Nobody lost an address or a port and nobody asks for another one than before: then nobody loses one now, whoever is recorded.
+  const settled = kept !== undefined && !kept.disputed && ![...names].some((name) => claims.get(name) !== kept.claims.get(name));
+  const claimants = settled ? [] : [...inOrder(claims, Deployment)].map(([name, asked]) => ({ deployment: Deployment.get(name) as Manifest<'Deployment'>, ...asked }));
+  const refused = [...routeProblems(claimants, owners), ...portProblems(claimants, owners)];
+  for (const { deployment, problem } of refused) if (problem.severity === 'error') faults.set(deployment.name, [...(faults.get(deployment.name) ?? []), problem]);
   const blocked = new Map<string, BlockedDeployment>();
   for (const [name, own] of faults) {
     const deployment = Deployment.get(name) as Manifest<'Deployment'>;
@@ -116,7 +118,7 @@ export async function resolveTeam({ team, files, source, problems, memory, owner
   const desired: Desired = { team, commit: files.commit, deployments: appended ? inOrder(deployments, Deployment) : deployments, blocked: inOrder(blocked, Deployment), mayRemove: keepReason === '', keepReason };
   const waits = (name: string): boolean => [before?.resolved.desired.deployments.get(name), deployments.get(name)].some((one) => one !== undefined && one.dependsOn.length > 0);
   const dependents = before === undefined || [...names].some(waits) ? dependentsOf(desired.deployments) : before.resolved.dependents;
-  return { desired, problems: found, dependents, kept: { versions, doubtful, routes, disputed: refused.length > 0, problems: ofDeployments } };
+  return { desired, problems: found, dependents, kept: { versions, doubtful, claims, disputed: refused.length > 0, problems: ofDeployments } };
 }
 
 /** Errors by the deployment that they are of. */
@@ -170,11 +172,18 @@ function keep(found: Problem[], item: Problem): Problem {
   return item;
 }
 
+/** What a deployment asks for of its node that others may want, too. */
+interface Claims {
+  readonly routes: readonly RouteClaim[];
+  readonly ports: readonly PortClaim[];
+}
+
 /** One deployment; `desired` where nothing forbids it. */
 interface Resolved {
   readonly desired?: DesiredDeployment;
   readonly problems: readonly Problem[];
-  readonly routes: readonly RouteClaim[];
+  /** Undefined where it asks for nothing. */
+  readonly claims?: Claims;
 }
 
 /** Only what the deployment is made of counts: the same objects give the same resolved deployment. */
@@ -188,8 +197,9 @@ function resolveOne(team: string, deployment: Manifest<'Deployment'>, files: Man
   return memory.of('deployment', deployment.name, [deployment, version.content, version.name, version.kind, version.frozen, node, told.get(deployment.spec.node), followed, blob, ...deploymentBundles, ...namedRegistries(version.content.images, Registry)], () => {
     const resolved = resolveImages({ versionLayers: version.content, deployment, deploymentBundles });
     const problems = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients, resolved }), ...checkRegistries({ deployment, images: resolved.images, registries: Registry, recipients })];
-    if (problems.some((item) => item.severity === 'error')) return { problems, routes: [] };
-    return { problems, routes: routesOf(deployment, node?.spec.type, resolved), desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, followed, blob }) };
+    if (problems.some((item) => item.severity === 'error')) return { problems };
+    const claims = { routes: routesOf(deployment, node?.spec.type, resolved), ports: portsOf(deployment, node?.spec.type, resolved) };
+    return { problems, ...(claims.routes.length + claims.ports.length > 0 && { claims }), desired: desiredDeployment({ team, nodeType: node?.spec.type, deployment, deploymentBundles, version, resolved, registries: Registry, followed, blob }) };
   });
 }
 
