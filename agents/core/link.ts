@@ -210,6 +210,7 @@ export class Link {
     this.#blocked = false;
     this.#options.log.info({ team: this.#identity.team, node: this.#identity.node }, 'connected to the controller');
     this.#resume();
+    this.#updater.forget();
     for (const result of this.#worker.unacknowledged) this.#say({ $case: 'attemptResult', value: result });
     this.#observer.everything();
     this.#follower.everything();

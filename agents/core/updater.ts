@@ -35,11 +35,18 @@ export class Updater {
     this.#options = options;
   }
 
-  /** What the controller says after each Welcome, and when the manifest changes. */
+  /** What the controller says after each Welcome, and when the manifest changes; without a version this one stays. */
   want(wanted: WantedAgent): void {
+    if (wanted.version === '') return this.forget();
     this.#wanted = wanted;
     if (this.#state?.version === wanted.version) this.#options.send(this.#state);
     this.#consider();
+  }
+
+  /** Nothing is wanted until it is said. What is being tried at the moment is left where it can be. */
+  forget(): void {
+    this.#wanted = undefined;
+    clearTimeout(this.#timer);
   }
 
   stop(): void {

@@ -141,7 +141,7 @@ export class AgentSession {
     this.#send({ $case: 'cancelAttempt', value: { attemptId, fencingToken: this.#fencingToken, reason } });
   }
 
-  /** The version that the node's manifest wants. */
+  /** The version that the node's manifest wants; empty: none any more. */
   wantAgent(version: string, image: string): void {
     this.#send({ $case: 'agentUpdate', value: { version, image } });
   }

@@ -230,7 +230,7 @@ export class NodeSessions implements SessionHandler {
           session.cancelAttempt(BigInt(item.id), item.reason);
         }
         const wanted = await loadWantedAgentVersion(pool, session.team, session.node);
-        if (wanted !== null && wanted !== connected.toldVersion) session.wantAgent(wanted, this.#options.agentImage(wanted));
+        if (wanted !== connected.toldVersion) session.wantAgent(wanted ?? '', wanted === null ? '' : this.#options.agentImage(wanted));
         connected.toldVersion = wanted;
         const dueMs = await nextDueMs(pool, session.team, session.node);
         await bell.wait(inHand.size >= MAX_IN_HAND || dueMs === null ? IDLE_LOOK_MS : Math.min(Math.max(dueMs, 10), IDLE_LOOK_MS), signal);

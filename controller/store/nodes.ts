@@ -26,13 +26,14 @@ export interface DeclaredNode {
 export async function saveNodes(connection: CommonQueryMethods, team: string, nodes: readonly DeclaredNode[]): Promise<void> {
   const rows = nodes.map((node) => [node.name, node.type, JSON.stringify(node.labels), node.agentVersion]);
   if (rows.length > 0) {
-    await connection.query(sql.type(nothing)`
+    const changed = await connection.anyFirst(sql.type(z.object({ name: z.string() }))`
       insert into node (team, name, type, labels, wanted_agent_version) select ${team}, u.name, u.type, u.labels::jsonb, u.version from ${sql.unnest(rows, ['text', 'text', 'text', 'text'])} as u(name, type, labels, version)
       on conflict (team, name) do update set type = excluded.type, labels = excluded.labels, declared = true, wanted_agent_version = excluded.wanted_agent_version,
         agent_update = case when node.wanted_agent_version is not distinct from excluded.wanted_agent_version then node.agent_update end
-      where (node.type, node.labels, node.declared, node.wanted_agent_version) is distinct from (excluded.type, excluded.labels, true, excluded.wanted_agent_version)`);
-    // Whoever holds its line tells the agent.
-    for (const node of nodes) if (node.agentVersion !== null) await notifyWork(connection, team, node.name);
+      where (node.type, node.labels, node.declared, node.wanted_agent_version) is distinct from (excluded.type, excluded.labels, true, excluded.wanted_agent_version)
+      returning name`);
+    // Whoever holds its line tells the agent which version it should be.
+    for (const name of changed) await notifyWork(connection, team, name);
   }
   await connection.query(sql.type(nothing)`
     update node set declared = false where team = ${team} and declared and not (name = any(${sql.array(nodes.map((node) => node.name), 'text')}))`);

@@ -6,7 +6,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -127,7 +127,7 @@ function check(cluster: TestCluster): void {
       };
       await sleepUntil(async () => (await call<{ name: string }[]>('/api/v1/teams/acme/nodes')).some(({ name }) => name === 'harbor'), { what: 'the node of the repository', timeoutMs: 60_000 });
       const { join: word } = await call<{ join: string }>('/api/v1/teams/acme/nodes/harbor/enrolments', 'POST');
-      agent = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), join(packageRoot(), 'controller/cli/tagboat.ts'), 'agent', 'simulated', '--directory', join(home, 'agent'), '--join', word], { cwd: home, stdio: 'ignore' });
+      agent = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), join(packageRoot(), 'controller/cli/tagboat.ts'), 'agent', 'simulated', '--directory', join(home, 'agent'), '--join', word], { cwd: home, stdio: ['ignore', 'ignore', openSync(join(home, 'agent.log'), 'w')] });
       // A line to the replica that goes may still be tried.
       const status = async (): Promise<string | undefined> => (await call<{ name: string; status: string }[]>('/api/v1/teams/acme/nodes').catch(() => undefined))?.[0]?.status;
       await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent behind the Service', timeoutMs: 60_000 }).catch(async (error: unknown) => {
@@ -138,7 +138,9 @@ function check(cluster: TestCluster): void {
       // container only when it looks through all of its pods, once a minute.
       await cluster.kubectl(['delete', 'pod', '--namespace', NAMESPACE, '--wait=false', pods[0]!.metadata.name]);
       await sleepUntil(async () => (await cluster.list<ClusterPod>('pods', NAMESPACE)).every(({ metadata }) => metadata.name !== pods[0]!.metadata.name), { what: 'the end of a replica', timeoutMs: 180_000 });
-      await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent at the other replica', timeoutMs: 60_000 });
+      await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent at the other replica', timeoutMs: 60_000 }).catch(async (error: unknown) => {
+        throw new Error(`${String(error)}\n${await logs()}\n${readFileSync(join(home, 'agent.log'), 'utf8').slice(-4_000)}\n${await cluster.kubectl(['get', 'pods,endpoints', '--namespace', NAMESPACE, '--output', 'wide']).catch(String)}`);
+      });
     } finally {
       agent?.kill('SIGKILL');
       for (const step of undo) step();

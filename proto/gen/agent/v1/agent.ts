@@ -147,6 +147,7 @@ export interface ImageDigests {
 
 /** The version that the manifest of the node wants of its agent; said after Welcome and when it changes. */
 export interface AgentUpdate {
+  /** Empty: none any more, whatever runs may stay. */
   version: string;
   /** Where that version is, as `agentImage` of the controller has it. */
   image: string;
