@@ -22,6 +22,7 @@ interface ImportOptions {
   readonly output: string;
   readonly profile: readonly string[];
   readonly envFile: readonly string[];
+  readonly within?: string;
   readonly force?: boolean;
   readonly format: 'text' | 'json';
 }
@@ -34,13 +35,14 @@ export function registerImport(program: Command): void {
   command
     .command('compose')
     .description('make product, version and deployment manifests of a compose file')
-    .argument('<file...>', 'the compose file, further ones that are laid over it, or a directory with one; files outside of its directory are not read')
+    .argument('<file...>', 'the compose file, further ones that are laid over it, or a directory with one')
     .option('--product <name>', 'the product (default: the name in the file, else of its directory)')
     .option('--node <name>', 'the node to deploy to (default: the only Docker node among the manifests, else docker-host)')
     .option('--prefix <prefix>', 'the prefix of the deployment (default: the product)')
     .option('--output <dir>', 'where the manifests are', '.')
     .option('--profile <name>', 'take along the services of a profile; repeatable, * is all', collect, [])
     .option('--env-file <file>', 'variables; repeatable (default: .env beside the compose file)', collect, [])
+    .option('--within <dir>', 'files may be read of this directory, too, which holds the compose file (default: only of the directory of the compose file)')
     .option('--force', 'write over manifests that are there')
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .addHelpText('after', '\nExit codes: 0 carried over wholly, 1 something was not (the rest is written), 2 wrong use, 3 could not read or write something.')
@@ -52,7 +54,7 @@ async function run(named: readonly string[], options: ImportOptions): Promise<vo
     const value = options[key];
     if (value !== undefined && !NAME.test(value)) throw new TagboatError('UsageError', `--${key} ${value} is no DNS label`, { hint: 'Lower-case letters, digits and hyphens.' });
   }
-  const { directory, files: inside, shownPrefix, besides } = composeFiles(named);
+  const { directory, files: inside, shownPrefix, besides } = composeFiles(named, options.within);
   const { product, images, findings } = importCompose({
     jail: new Jail(directory),
     files: inside,

@@ -19,10 +19,21 @@ export interface Whole {
   readonly images: Labels;
   /** Volume names by the project's names; made-up volumes are in it under `service:path`. */
   readonly volumes: Labels;
+  /** Directories of whoever runs compose that became volumes, by where they lie. */
+  readonly directories: Map<string, MadeVolume>;
+  /** What can be settled only when every service was read. */
+  readonly later: (() => void)[];
   /** Services that others wait for to end well. */
   readonly jobs: ReadonlySet<string>;
   /** Services that come to be images. */
   readonly deployable: ReadonlySet<string>;
+}
+
+export interface MadeVolume {
+  readonly name: string;
+  /** The path as it is written. */
+  readonly value: string;
+  readonly at: Position;
 }
 
 export interface Draft {
@@ -42,6 +53,6 @@ export interface Draft {
   readonly networks: Set<string>;
 }
 
-export function lost(draft: Draft, at: Position, what: string): void {
-  draft.whole.findings.add('NotCarriedOver', at, what);
+export function lost(draft: Draft, at: Position, what: string, hint?: string): void {
+  draft.whole.findings.add('NotCarriedOver', at, what, hint);
 }

@@ -3,7 +3,7 @@
  * process's own environment. What leaves is manifests and findings: each thing that could not be carried over, at its place.
  *
  * Who lives here: tree (YAML with anchors, places kept), interpolate, env-file, jail (files beside the compose file), load (include, extends,
- * profiles), merge-service, values (words, sizes, times), service and its parts (one service → one image), names, write (manifests).
+ * profiles), merge-service, values (words, sizes, times), service and its parts (one service → one image), write (manifests).
  */
 import type { Position } from '../model/problem.ts';
 
@@ -16,10 +16,12 @@ const CODES = {
   UnknownKey: ['error', 'Correct the spelling; the compose specification does not know the key.'],
   InterpolationSyntax: ['error', 'Write ${NAME}, ${NAME:-default} or $$ for a dollar sign.'],
   VariableUnset: ['warning', 'Set it in .env beside the compose file, or in the file that --env-file names.'],
+  HandedThrough: ['note', 'Set them in .env beside the compose file, or in the file that --env-file names, if they were set where compose ran.'],
   VariableRequired: ['error', 'Set it in .env beside the compose file, or in the file that --env-file names.'],
-  PathOutside: ['error', 'Only files in the directory of the compose file are read; move it there.'],
+  PathOutside: ['error', 'Only files in the directory of the compose file are read; name a directory that holds both with --within.'],
   FileMissing: ['error', 'Add the file, or take the reference out.'],
   FileUnreadable: ['error', 'Only text (UTF-8) of moderate size can be carried over.'],
+  NothingChosen: ['error', 'Choose with --profile; * is all.'],
   UnknownService: ['error', 'Correct the name; there is no such service, or its profile is not active (--profile).'],
   Circle: ['error', 'Break the circle.'],
   NotCarriedOver: ['error', 'Tagboat has nothing like it; do without, or set it on the node.'],
@@ -31,6 +33,7 @@ const CODES = {
   NetworksMerged: ['warning', 'All images of a product share one network; split the product where they must not reach each other.'],
   OverrideAside: ['note', 'Name it after the compose file, or name the directory, if you run it along.'],
   OfTheNode: ['note', 'Make it on the node beforehand, or take a named volume; a node does not make what is missing.'],
+  MayEnd: ['note', 'If it is a job, add `expectedState: { state: exited }` to the image.'],
   FileCopied: ['note', 'Change it in the manifest from now on.'],
   Renamed: ['note', 'The old name still works between the containers.'],
   NoEffect: ['note', 'Nothing has to be done.'],

@@ -1,15 +1,17 @@
 /** A compose file → the manifests that mean the same, and what of it they do not mean. */
-import { basename } from 'node:path';
+import { basename, posix } from 'node:path';
 import type { VersionImage } from '../../schemas/gen/types.ts';
 import type { Draft, Whole } from './draft.ts';
 import { parseEnvFile } from './env-file.ts';
 import { Findings } from './findings.ts';
 import type { Finding } from './findings.ts';
+import { noteNested } from './host-paths.ts';
 import type { Jail } from './jail.ts';
+import { jobsOf } from './jobs.ts';
 import { loadProject, reportFile } from './load.ts';
 import type { Project } from './load.ts';
 import { settlePorts } from './ports.ts';
-import { accountGround, jobsOf } from './relations.ts';
+import { accountGround } from './relations.ts';
 import { borrowVolumes, draftOf, fill, finish, imageOf } from './service.ts';
 import { label, Labels } from './units.ts';
 import { Values } from './values.ts';
@@ -42,17 +44,19 @@ export function importCompose(options: ImportOptions): Imported {
   const { jail, files, shownPrefix } = options;
   if (options.besides !== undefined) findings.add('OverrideAside', { file: shownPrefix + options.besides, line: 0, column: 0 }, `compose takes ${options.besides} along where no file is named; it was not read`);
   const written = variablesOf(options, findings);
-  const usual = label(basename(jail.root)) || 'imported';
+  const [first = ''] = files;
+  const usual = label(basename(posix.join(jail.root, posix.dirname(first)))) || 'imported';
   const fixed = options.product ?? (label(written.get(PROJECT_NAME) ?? '') || undefined);
   const load = (name: string): Project | undefined => {
     const variables = new Map([...written, [PROJECT_NAME, name]]);
     return loadProject({ jail, files, shownPrefix, profiles: profilesOf(options, variables), variables, findings });
   };
-  const first = load(fixed ?? usual);
-  const product = fixed ?? (label(first?.name ?? '') || usual);
+  const read = load(fixed ?? usual);
+  const product = fixed ?? (label(read?.name ?? '') || usual);
   // What a file calls its project counts in its own variables, too.
-  const project = first === undefined || product === (fixed ?? usual) ? first : load(product);
+  const project = read === undefined || product === (fixed ?? usual) ? read : load(product);
   if (project === undefined) return { product, images: [], findings: findings.sorted() };
+  if (project.services.size === 0 && project.inactive.size > 0) findings.add('NothingChosen', { file: shownPrefix + first, line: 0, column: 0 }, `every service belongs to a profile: ${[...project.inactive].slice(0, 20).join(', ')}`);
   return { product, images: imagesOf(project, product, jail, findings), findings: findings.sorted() };
 }
 
@@ -82,7 +86,7 @@ function imagesOf(project: Project, product: string, jail: Jail, findings: Findi
   for (const { name } of named) if (label(name) === name) images.of(name);
   const jobs = jobsOf(project.services.values(), (item) => values.text(item));
   const deployable = new Set(named.flatMap(({ name, image }) => (image === undefined ? [] : [name])));
-  const whole: Whole = { project, product, jail, values, findings, images, volumes: new Labels(), jobs, deployable };
+  const whole: Whole = { project, product, jail, values, findings, images, volumes: new Labels(), directories: new Map(), later: [], jobs, deployable };
   for (const name of project.volumes.keys()) if (label(name) === name) whole.volumes.of(name);
   accountGround({ whole });
 
@@ -96,6 +100,8 @@ function imagesOf(project: Project, product: string, jail: Jail, findings: Findi
     links.push(fill(draft));
   }
   for (const link of links) for (const [service, alias] of link) drafts.get(service)?.aliases.add(alias);
+  for (const settle of whole.later) settle();
+  noteNested(whole);
   for (const draft of drafts.values()) borrowVolumes(draft, drafts);
   breakCircles([...drafts.values()], findings);
   settlePorts([...drafts.values()]);

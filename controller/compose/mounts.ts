@@ -1,12 +1,11 @@
-/** `volumes`, `tmpfs`, `configs` and `secrets`: what a container finds at its paths. */
-import { posix } from 'node:path';
-import type { Volume } from '../../schemas/gen/types.ts';
+/** `volumes` and `tmpfs` of a service. */
 import type { Position } from '../model/problem.ts';
+import { addVolume, clean } from './container-files.ts';
 import type { Draft } from './draft.ts';
 import { lost } from './draft.ts';
-import { reportFile } from './load.ts';
+import { ofHome, relative } from './host-paths.ts';
 import type { Dict, Item } from './tree.ts';
-import { label, size } from './units.ts';
+import { size } from './units.ts';
 import { boundDevice } from './volume-driver.ts';
 import { itemOf } from './values.ts';
 import type { Placed } from './values.ts';
@@ -21,9 +20,6 @@ const VOLUME_LOST = {
 const HARMLESS: ReadonlySet<string> = new Set(['rw', 'ro', 'cached', 'delegated', 'consistent', 'nocopy', '']);
 /** What every Linux host has. */
 const EVERYWHERE = /^\/((etc\/(localtime|timezone|os-release|hostname|hosts|resolv\.conf|passwd|group|machine-id|ssl)|run|var\/run|var\/log|var\/lib\/docker|proc|sys|dev|tmp|lib\/modules)(\/.*)?)?$/;
-/** Characters of files that one service may bring along. */
-const TEXT_LIMIT = 256 * 1024;
-const FILE_LIMIT = 128 * 1024;
 
 export function takeVolumes(draft: Draft, item: Item): void {
   const { values } = draft.whole;
@@ -111,187 +107,27 @@ function place(draft: Draft, source: Placed<string>, target: string, readOnly: b
     if (!EVERYWHERE.test(clean(value))) findings.add('OfTheNode', at, `${value} has to be on the node; compose would have made a directory of that name`);
     return addVolume(draft, at, { path: clean(target), type: 'bind', source: clean(value), ...more });
   }
-  if (value.startsWith('~')) return ofHome(draft, at, value, target, readOnly);
+  if (value.startsWith('~')) return ofHome(draft, source, target, readOnly);
   relative(draft, source, target, readOnly);
 }
 
-function ofHome(draft: Draft, at: Position, value: string, target: string, readOnly: boolean): void {
-  if (readOnly || looksLikeFile(value)) return draft.whole.findings.add('DirectoryOfNode', at, `${value} lies in the home of whoever runs compose, which no node has`);
-  becomesVolume(draft, at, value, target);
-}
-
-function relative(draft: Draft, source: Placed<string>, target: string, readOnly: boolean): void {
-  const { jail, findings } = draft.whole;
-  const { value, at } = source;
-  const path = jail.inside(source.source.base, value);
-  const found = jail.look(path);
-  if (found.kind === 'missing') {
-    if (!readOnly && !looksLikeFile(value)) return becomesVolume(draft, at, value, target);
-    return reportFile(findings, at, value, 'missing', '');
-  }
-  if (found.kind === 'file') {
-    if (addFile(draft, at, value, clean(target), found.text, found.executable ? '0755' : undefined)) findings.add('FileCopied', at, `${value} was copied into the manifest`);
-    return;
-  }
-  if (found.kind !== 'directory') return reportFile(findings, at, value, found.kind, found.kind === 'unreadable' ? found.why : '');
-  directory(draft, source, found.path, target, readOnly);
-}
-
-function directory(draft: Draft, { value, at }: Placed<string>, path: string, target: string, readOnly: boolean): void {
-  const { jail, findings } = draft.whole;
-  if (path === '.' || (!readOnly && itemOf(draft.dict, 'build') !== undefined)) {
-    return findings.add('DirectoryOfNode', at, `${value} is where the image is made from, which is for developing`, 'Build it into the image.');
-  }
-  const files = jail.list(path);
-  if (files?.every((file) => /(^|\/)\.(gitkeep|gitignore|keep)$/.test(file)) === true) return becomesVolume(draft, at, value, target);
-  const texts = (files ?? []).map((file) => [file, jail.look(posix.join(path, file))] as const);
-  const readable = texts.flatMap(([file, found]) => (found.kind === 'file' ? [[file, found.text, found.executable] as const] : []));
-  const total = readable.reduce((sum, [, text]) => sum + text.length, 0);
-  if (files === undefined || readable.length < texts.length || readable.length > 100 || total > TEXT_LIMIT) {
-    const why = files === undefined || readable.length > 100 ? 'has many files' : readable.length < texts.length ? 'holds more than text' : 'is large';
-    return findings.add('DirectoryOfNode', at, `${value} ${why}, so it was not copied into the manifest`);
-  }
-  const copied = readable.filter(([file, text, executable]) => addFile(draft, at, `${value}/${file}`, posix.join(clean(target), file), text, executable ? '0755' : undefined));
-  if (copied.length > 0) findings.add(readOnly ? 'FileCopied' : 'Differs', at, `${copied.length} files of ${value} were copied into the manifest${readOnly ? '' : '; what the container writes there goes with it'}`);
-}
-
-function becomesVolume(draft: Draft, at: Position, value: string, target: string): void {
-  const name = draft.whole.volumes.of(`path:${value.replace(/\/+$/, '')}`, label(posix.basename(value.replace(/^[.~/]+/, ''))) || 'data');
-  addVolume(draft, at, { name, path: clean(target) });
-  draft.whole.findings.add('BecameVolume', at, `${value} is a directory of whoever runs compose; it became the volume ${name}`);
-}
-
-function looksLikeFile(path: string): boolean {
-  if (/\.d\/*$/.test(path)) return false;
-  return /[^./]\.[A-Za-z0-9]{1,10}$/.test(path) || /(^|\/)\.[a-z]+(rc|env|ignore|conf)?$/.test(path);
-}
-
-function addVolume(draft: Draft, at: Position, volume: Volume): void {
-  const volumes = draft.config.volumes ?? [];
-  const before = volumes.findIndex((one) => one.path === volume.path);
-  if (before >= 0) draft.whole.findings.add('ComposeInvalid', at, `two volumes have the path ${volume.path}; the later one counts`);
-  draft.config.volumes = [...volumes.filter((_, index) => index !== before), volume];
-}
-
-function addTmpfs(draft: Draft, at: Position, path: string, written: string | undefined): void {
+function addTmpfs(draft: Draft, at: Position, path: string, written: string | undefined, readOnly = false): void {
   const limit = written === undefined ? undefined : size(written);
   if (written !== undefined && limit === undefined) draft.whole.findings.add('ComposeInvalid', at, 'this is no size: 64m');
-  addVolume(draft, at, { path: clean(path), type: 'tmpfs', ...(limit !== undefined && { size: limit }) });
+  addVolume(draft, at, { path: clean(path), type: 'tmpfs', ...(limit !== undefined && { size: limit }), ...(readOnly && { readOnly }) });
 }
 
 export function takeTmpfs(draft: Draft, item: Item): void {
   for (const { value, at } of draft.whole.values.words(item)) {
     const [path = '', options = ''] = value.split(':');
+    const chosen = options.split(',').filter((one) => one !== '');
     let limit: string | undefined;
-    for (const option of options.split(',').filter((one) => one !== '')) {
+    for (const option of chosen) {
       const found = /^size=(.+)$/.exec(option)?.[1];
       if (found !== undefined) limit = found;
-      else if (!/^(mode=0?1777|rw)$/.test(option)) lost(draft, at, `tmpfs: the option ${option.slice(0, 30)} is not carried over`);
+      // The rest of these is how the engine mounts it in any case.
+      else if (!/^(mode=0?1777|rw|ro|noexec|nosuid|nodev)$/.test(option)) lost(draft, at, `tmpfs: the option ${option.slice(0, 30)} is not carried over`);
     }
-    addTmpfs(draft, at, path, limit);
+    addTmpfs(draft, at, path, limit, chosen.includes('ro'));
   }
-}
-
-/** Names of files that hold what Git must not. */
-const SECRET_FILE = /(^|\/)(\.env(\.[^/]*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd|[^/]*(secret|passw(or)?d|credential|token)[^/]*|[^/]+\.(key|pem|p12|pfx|jks|keystore|kdbx))$/i;
-const SECRET_TEXT = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
-
-/** @returns false where it is too much, or secret. */
-function addFile(draft: Draft, at: Position, from: string, path: string, content: string, mode?: string): boolean {
-  if (SECRET_FILE.test(from) || SECRET_TEXT.test(content)) {
-    draft.whole.findings.add('SecretToSeal', at, `${from} looks like a secret and was not copied`, `Seal it with \`tagboat seal --file\`, paste what it prints into \`secrets\` of the image ${draft.name}, and add \`file: ${path}\`.`);
-    return false;
-  }
-  const files = draft.docker.files ?? {};
-  const total = Object.values(files).reduce((sum, file) => sum + file.content.length, content.length);
-  if (content.length > FILE_LIMIT || total > TEXT_LIMIT) {
-    draft.whole.findings.add('DirectoryOfNode', at, `${from} is too large for a manifest`);
-    return false;
-  }
-  draft.docker.files = { ...files, [path]: { content, ...(mode !== undefined && { mode }) } };
-  return true;
-}
-
-const GRANT_KEYS: ReadonlySet<string> = new Set(['source', 'target', 'uid', 'gid', 'mode']);
-
-interface Grant {
-  readonly source: string;
-  readonly target: string | undefined;
-  readonly mode: string | undefined;
-  readonly at: Position;
-}
-
-function grants(draft: Draft, item: Item): Grant[] {
-  const { values, findings } = draft.whole;
-  return (values.list(item)?.items ?? []).flatMap((part) => {
-    if (part.kind !== 'dict') return values.words(part).map(({ value, at }) => ({ source: value, target: undefined, mode: undefined, at }));
-    values.account(part, GRANT_KEYS);
-    const text = (key: string): string | undefined => {
-      const found = itemOf(part, key);
-      return found === undefined ? undefined : (values.text(found) ?? undefined);
-    };
-    const source = text('source');
-    for (const key of ['uid', 'gid']) if (!['0', undefined].includes(text(key))) lost(draft, part.at, `${key}: files belong to root`);
-    if (source === undefined) {
-      findings.add('ComposeInvalid', part.at, 'a source is missing');
-      return [];
-    }
-    return [{ source, target: text('target'), mode: text('mode'), at: part.at }];
-  });
-}
-
-export function takeConfigs(draft: Draft, item: Item): void {
-  const { project, findings } = draft.whole;
-  for (const { source, target = `/${source}`, mode, at } of grants(draft, item)) {
-    const entry = project.configs.get(source);
-    if (entry === undefined) {
-      findings.add('ComposeInvalid', at, `the config ${source.slice(0, 60)} is not declared under \`configs\``);
-      continue;
-    }
-    const content = configText(draft, entry.item, at);
-    const octal = mode === undefined ? undefined : /^0?o?([0-7]{3})$/.exec(mode)?.[1];
-    if (mode !== undefined && octal === undefined) lost(draft, at, 'mode: permissions are three octal digits');
-    if (content !== undefined) addFile(draft, at, source, clean(target.startsWith('/') ? target : `/${target}`), content, octal === undefined ? undefined : `0${octal}`);
-  }
-}
-
-function configText(draft: Draft, item: Item, at: Position): string | undefined {
-  const { values, findings, jail } = draft.whole;
-  const dict = values.dict(item);
-  const get = (key: string): Item | undefined => (dict === undefined ? undefined : itemOf(dict, key));
-  const content = get('content');
-  if (content !== undefined) return values.text(content) ?? undefined;
-  const file = get('file');
-  const path = file === undefined ? undefined : values.word(file);
-  if (file !== undefined && path !== undefined) {
-    const found = jail.look(jail.inside(file.source.base, path));
-    if (found.kind === 'file') return found.text;
-    reportFile(findings, file.at, path, found.kind, found.kind === 'unreadable' ? found.why : '');
-    return undefined;
-  }
-  const variable = get('environment');
-  const name = variable === undefined ? undefined : values.word(variable);
-  if (variable !== undefined && name !== undefined) {
-    const value = variable.source.variables.get(name);
-    if (value === undefined) findings.add('VariableUnset', variable.at, `the variable ${name} is not set`);
-    return value;
-  }
-  lost(draft, at, 'configs: one that lives elsewhere (external) cannot be read');
-  return undefined;
-}
-
-/** What is secret never gets into a manifest, not even from a file that lies beside it. */
-export function takeSecrets(draft: Draft, item: Item): void {
-  const { project, findings } = draft.whole;
-  for (const { source, target, mode, at } of grants(draft, item)) {
-    if (!project.secrets.has(source)) findings.add('ComposeInvalid', at, `the secret ${source.slice(0, 60)} is not declared under \`secrets\``);
-    const path = target === undefined ? `/run/secrets/${source}` : target.startsWith('/') ? target : `/run/secrets/${target}`;
-    const key = source.toUpperCase().replace(/[^A-Z0-9_]+/g, '_');
-    findings.add('SecretToSeal', at, `the secret ${source} of ${draft.service} was not copied`, `Seal it with \`tagboat seal --name ${key} --node NODE\`, paste what it prints into \`secrets\` of the image ${draft.name}, and add \`file: ${path}\`${mode === undefined ? '' : ` and \`mode: "${mode.slice(0, 10)}"\``}.`);
-  }
-}
-
-function clean(path: string): string {
-  const normal = posix.normalize(path);
-  return normal.length > 1 ? normal.replace(/\/+$/, '') : normal;
 }

@@ -31,28 +31,24 @@ export function takeDependsOn(draft: Draft, item: Item): void {
     const condition = dict === undefined ? undefined : itemOf(dict, 'condition');
     const word = condition === undefined ? 'service_started' : values.word(condition);
     if (word !== undefined && !CONDITIONS.has(word)) findings.add('ComposeInvalid', (condition as Item).at, `there is no condition ${word.slice(0, 60)}`);
+    if (word === 'service_healthy') noteUnchecked(draft, name, (condition as Item).at);
     dependOn(draft, name, key, required === undefined || values.flag(required) !== false);
   }
+}
+
+/** A check that only the image brings along is one that nobody asks here. */
+function noteUnchecked(draft: Draft, service: string, at: Item['at']): void {
+  const { project, findings } = draft.whole;
+  const dict = project.services.get(service);
+  const check = dict === undefined ? undefined : itemOf(dict, 'healthcheck');
+  if (dict === undefined || (check?.kind === 'dict' && itemOf(check, 'test') !== undefined)) return;
+  findings.add('Differs', at, `${service.slice(0, 60)} has no test in its healthcheck; one of its image is not asked, and it counts as healthy once it has run for a while`, `Write the test into the healthcheck of ${service.slice(0, 60)}.`);
 }
 
 function dependOn(draft: Draft, service: string, at: Item['at'], required: boolean): void {
   const { project, deployable, images, findings } = draft.whole;
   if (deployable.has(service)) draft.dependsOn.add(images.of(service));
   else if (required && !project.services.has(service)) findings.add('UnknownService', at, `${draft.service} depends on ${service.slice(0, 60)}, which is not among the services`);
-}
-
-/** Services that somebody waits for to end: they are jobs. */
-export function jobsOf(services: Iterable<Dict>, text: (item: Item) => string | null | undefined): Set<string> {
-  const jobs = new Set<string>();
-  for (const service of services) {
-    const item = itemOf(service, 'depends_on');
-    if (item?.kind !== 'dict') continue;
-    for (const [name, { item: inner }] of item.entries) {
-      const condition = inner.kind === 'dict' ? itemOf(inner, 'condition') : undefined;
-      if (condition !== undefined && text(condition) === 'service_completed_successfully') jobs.add(name);
-    }
-  }
-  return jobs;
 }
 
 /** @returns further names by service that links give. */

@@ -4,13 +4,15 @@
  */
 import type { Draft } from './draft.ts';
 import { lost } from './draft.ts';
-import { takeConfigs, takeSecrets, takeTmpfs, takeVolumes } from './mounts.ts';
+import { takeConfigs, takeSecrets } from './grants.ts';
+import { takeTmpfs, takeVolumes } from './mounts.ts';
 import { takeExpose, takePorts } from './ports.ts';
+import { takeCommand, takeEntrypoint } from './commands.ts';
 import { takeDependsOn, takeNetworkMode, takeNetworks } from './relations.ts';
 import { setAmount, takeDeploy, takeHealthcheck, takeLogging, takePids, takeQuota, takeReplicas, takeRestart, takeShares, timeOf } from './runtime-keys.ts';
 import { takeEnvironment, takeEnvFiles, takeLabelFiles, takeLabels } from './texts.ts';
 import type { Item } from './tree.ts';
-import { shellWords, size } from './units.ts';
+import { size } from './units.ts';
 import { itemOf } from './values.ts';
 import type { Loss } from './values.ts';
 
@@ -34,18 +36,6 @@ const words =
     if (found.length > 0) set(draft, found);
   };
 
-/** A list as it is, a text split as a shell would. */
-const command =
-  (key: 'command' | 'args'): Take =>
-  (draft, item) => {
-    const { values, findings } = draft.whole;
-    if (item.kind === 'scalar' && item.value === null) return;
-    const found = item.kind === 'list' ? values.words(item).map(({ value }) => value) : shellWords(values.text(item) ?? '');
-    if (found === undefined) findings.add('ComposeInvalid', item.at, 'a quote stays open');
-    else if (found.length > 0 && !(found.length === 1 && found[0] === '')) draft.config[key] = found;
-    else lost(draft, item.at, `${key === 'command' ? 'entrypoint' : 'command'}: an empty one, which takes away the image’s own, cannot be said`);
-  };
-
 const capabilities =
   (key: 'add' | 'drop'): Take =>
   (draft, item) => {
@@ -55,7 +45,8 @@ const capabilities =
 
 const dns =
   (key: 'servers' | 'search' | 'options'): Take =>
-  words((draft, value) => (draft.docker.dns = { ...draft.docker.dns, [key]: value }));
+  // No domain to look in is a dot for the engine.
+  words((draft, value) => (draft.docker.dns = { ...draft.docker.dns, [key]: key === 'search' ? value.map((domain) => domain || '.') : value }));
 
 export const CARRIED: Readonly<Record<string, Take>> = {
   image: () => undefined,
@@ -64,8 +55,8 @@ export const CARRIED: Readonly<Record<string, Take>> = {
   extends: () => undefined,
   cap_add: capabilities('add'),
   cap_drop: capabilities('drop'),
-  command: command('args'),
-  entrypoint: command('command'),
+  command: takeCommand,
+  entrypoint: takeEntrypoint,
   configs: takeConfigs,
   container_name: (draft, item) => {
     const value = draft.whole.values.text(item);

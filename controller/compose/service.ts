@@ -5,6 +5,7 @@ import { parseImageRef } from '../model/image-ref.ts';
 import { pointerSteps } from '../model/manifest.ts';
 import type { Draft, Whole } from './draft.ts';
 import { lost } from './draft.ts';
+import { settleJob } from './jobs.ts';
 import { joinNetwork, takeLinks } from './relations.ts';
 import { CARRIED, LOST } from './service-keys.ts';
 import type { Dict, Item } from './tree.ts';
@@ -48,15 +49,14 @@ export function imageOf(service: string, dict: Dict, whole: Pick<Whole, 'values'
 /** Goes through all keys once. @returns further names that its links give to other services. */
 export function fill(draft: Draft): ReadonlyMap<string, string> {
   const { whole, dict, config } = draft;
-  const { values, jobs } = whole;
+  const { values } = whole;
   values.account(dict, new Set(Object.keys(CARRIED)), LOST);
   // Compose restarts nothing that says nothing.
   Object.assign(config, { restartPolicy: 'no' });
   const keys = [...FIRST.filter((key) => dict.entries.has(key)), ...[...dict.entries.keys()].filter((key) => !FIRST.includes(key))];
   for (const key of keys) CARRIED[key]?.(draft, (dict.entries.get(key) as { item: Item }).item);
   if (draft.networks.size === 0 && config.networkMode === undefined) joinNetwork(draft, 'default', dict.at);
-  if (jobs.has(draft.service)) config.expectedState = { state: 'exited' };
-  if (config.expectedState?.state === 'exited') config.restartPolicy = config.restartPolicy === 'on-failure' ? 'on-failure' : 'no';
+  settleJob(draft);
   const links = itemOf(dict, 'links');
   return links === undefined ? new Map() : takeLinks(draft, links);
 }
@@ -114,7 +114,7 @@ function settleFiles(draft: Draft): void {
   for (const path of Object.keys(docker.files ?? {})) {
     const volume = config.volumes?.find((one) => path === one.path || path.startsWith(`${one.path === '/' ? '' : one.path}/`));
     if (volume === undefined) continue;
-    lost(draft, draft.at, `${path} lies in the volume at ${volume.path} and was left out`);
+    lost(draft, draft.at, `${path} lies in the volume at ${volume.path} and was left out`, 'Put the file on the node and mount it by its absolute path, or into the image.');
     delete docker.files?.[path];
   }
   if (Object.keys(docker.files ?? {}).length === 0) delete docker.files;

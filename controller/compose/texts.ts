@@ -9,6 +9,8 @@ import type { Placed } from './values.ts';
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,253}$/;
 /** Names of what should not stand in Git. */
 const SECRET = /(^|_)(PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIALS?)(_|$)/i;
+/** What is no secret whatever its name: a switch, or nothing. */
+const PLAIN = /^(|yes|no|true|false|on|off|[01])$/i;
 
 /** Weaker than `environment`, whatever the order in the file; a later file is stronger than an earlier one. */
 export function takeEnvFiles(draft: Draft, item: Item): void {
@@ -32,12 +34,16 @@ export function takeEnvFiles(draft: Draft, item: Item): void {
 
 export function takeEnvironment(draft: Draft, item: Item): void {
   const { values, findings } = draft.whole;
+  const absent: string[] = [];
   for (const [name, { value, at, source }] of values.pairs(item)) {
     // Without a value it is handed through from where compose runs.
     const known = value ?? source.variables.get(name);
     if (known !== undefined) set(draft, name, known, at);
-    else if (item.kind === 'dict' || value === null) findings.add('VariableUnset', at, `the variable ${name.slice(0, 60)} is handed through and not set; the container does not get it`);
+    else absent.push(name.slice(0, 60));
   }
+  if (absent.length === 0) return;
+  const names = `${absent.slice(0, 5).join(', ')}${absent.length > 5 ? ` and ${absent.length - 5} more` : ''}`;
+  findings.add('HandedThrough', item.at, `${names}: handed through from where compose runs and not set; the container does not get ${absent.length === 1 ? 'it' : 'them'}`);
 }
 
 function set(draft: Draft, name: string, value: string, at: Item['at']): void {
@@ -46,7 +52,7 @@ function set(draft: Draft, name: string, value: string, at: Item['at']): void {
   const before = draft.config.environment ?? {};
   if (value.includes('\0')) return;
   draft.config.environment = { ...before, [name]: value };
-  if (value !== '' && SECRET.test(name) && !name.endsWith('_FILE')) findings.add('SecretInClear', at, `${name} of ${draft.service} looks like a secret and stands in the manifest in clear`);
+  if (!PLAIN.test(value) && SECRET.test(name) && !name.endsWith('_FILE')) findings.add('SecretInClear', at, `${name} of ${draft.service} looks like a secret and stands in the manifest in clear`);
 }
 
 export function takeLabelFiles(draft: Draft, item: Item): void {
