@@ -28,7 +28,7 @@ import { checkOf } from './probe.ts';
 import { putInPlace, setAside, type Placing } from './replace.ts';
 import { cleanUp, mark, restore, settleLeftovers } from './restore.ts';
 import { statesOf } from './states.ts';
-import { refuseUnsupported } from './supported.ts';
+import { refuseUnknownLogDrivers, refuseUnsupported } from './supported.ts';
 import { exitText } from './health-gate.ts';
 import { evidenceOf } from './evidence.ts';
 import type { Router } from './route.ts';
@@ -40,6 +40,7 @@ export async function rollOut(runtime: ContainerRuntime, spec: TargetSpec, previ
     refuseUnsupported(spec);
     const inventory = await settleLeftovers(runtime, spec, context.attemptId, (step, text) => context.progress(step, text));
     decided = wasDecided(inventory, spec, previous, context);
+    if (!decided) await refuseUnknownLogDrivers(runtime, deployedImages(spec));
     return await carryOut(runtime, spec, previous, decided ? unstoppable(context) : context, inventory, router);
   } catch (error) {
     return await failed(runtime, spec, context, error, decided, router);

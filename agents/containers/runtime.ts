@@ -119,6 +119,8 @@ export interface ContainerRuntime {
   readonly type: 'docker';
   readonly simulated: boolean;
   version(signal: AbortSignal): Promise<string>;
+  /** Where containers may send their output; undefined where any name will do. */
+  logDrivers(signal: AbortSignal): Promise<readonly string[] | undefined>;
   /** The digest that the registry has for the reference now. */
   resolve(reference: string, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<string>;
   localImage(reference: string, signal: AbortSignal): Promise<LocalImage | undefined>;

@@ -1,8 +1,10 @@
 /** What a Docker host cannot honour is refused, never dropped in silence (SPEC §2). Validation says the same much earlier. */
-import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
+import type { ContainerConfig, TargetImage, TargetSpec } from '../../schemas/gen/types.ts';
 import { AttemptFailure } from '../core/attempt-failure.ts';
+import { look } from './calls.ts';
 import { hostPortsOf } from './container-spec.ts';
 import { routeOf } from './route.ts';
+import type { ContainerRuntime } from './runtime.ts';
 
 type Rule = readonly [refuse: (config: ContainerConfig) => boolean, text: string];
 
@@ -21,6 +23,16 @@ const RULES: readonly Rule[] = [
 
 function hasOwnNetwork({ networkMode }: ContainerConfig): boolean {
   return networkMode === 'host' || networkMode === 'none';
+}
+
+/** The engine would look for a plugin of an unknown name for a quarter of a minute, once for each container, before it says no. */
+export async function refuseUnknownLogDrivers(runtime: ContainerRuntime, images: readonly TargetImage[]): Promise<void> {
+  const naming = images.filter(({ config }) => config.logConfig !== undefined);
+  if (naming.length === 0) return;
+  const known = await runtime.logDrivers(look());
+  const unknown = known === undefined ? undefined : naming.find(({ config }) => !known.includes(config.logConfig?.driver ?? ''));
+  if (unknown === undefined) return;
+  throw new AttemptFailure('Unsupported', `${unknown.name} sends its output to the log driver ${unknown.config.logConfig?.driver}, and the engine of this node has none of that name, nor a plugin (it has ${[...new Set(known)].sort().join(', ')}); nothing was touched. Look at logConfig.driver`);
 }
 
 export function refuseUnsupported(spec: TargetSpec): void {

@@ -63,6 +63,18 @@ export class DockerRuntime implements ContainerRuntime {
     return `Docker ${version.Version}`;
   }
 
+  /** Those of the engine and those of its plugins, which go by their name without `:latest`, too. */
+  async logDrivers(signal: AbortSignal): Promise<readonly string[] | undefined> {
+    try {
+      const { Plugins: known } = (await abortable(this.#docker.info(), signal)) as { Plugins?: { Log?: string[] | null } };
+      if (!known?.Log?.length) return undefined;
+      const plugins = await abortable(this.#docker.listPlugins(), signal);
+      return ['none', ...known.Log, ...plugins.flatMap(({ Id: id, Name: name }) => [name, name.replace(/:latest$/, ''), ...(id === undefined ? [] : [id])])];
+    } catch (error) {
+      throw engineError(error, 'asking for its log drivers');
+    }
+  }
+
   async resolve(reference: string, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<string> {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(RESOLVE_MS)]);
     try {

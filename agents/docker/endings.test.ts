@@ -27,6 +27,18 @@ if (world !== undefined) {
     ['a user that the image does not know', { ...sleeper, user: 'nobody-knows' }, 'ContainerStartFailed', /starting \S+-x: .*nobody-knows.*use a number/],
     ['a directory that the node does not have', { ...sleeper, volumes: [{ path: '/d', type: 'bind', source: '/no/such/directory' }] }, 'ContainerCreateFailed', /\/no\/such\/directory\. Make it on the node/],
   ];
+  test('a log driver that the engine does not have fails before anything is touched, and before the engine looks for a plugin of that name', async () => {
+    const prefix = world.prefix('driver');
+    const good: ContainerConfig = { ...sleeper, logConfig: { driver: 'local', options: { 'max-size': '1m' } } };
+    assert.is((await deploy(prefix, good)).outcome, 'succeeded');
+    const { Id: id } = await docker.getContainer(`${prefix}-x`).inspect();
+    const context = contextOf(++count);
+    const end = await engine.deploy(world.spec(prefix, { x: { image: 'busybox:1.36', config: { ...sleeper, logConfig: { driver: 'jsonfile' } } }, y: { image: 'busybox:9.9-never-asked-for' } }), undefined, context);
+    assert.ok(end.outcome === 'failed' && end.code === 'Unsupported' && end.restored, JSON.stringify(end));
+    assert.match(end.outcome === 'failed' ? end.reason : '', /^x sends its output to the log driver jsonfile, and the engine of this node has none of that name, nor a plugin \(it has .*journald, json-file, local.*\); nothing was touched/);
+    assert.is((await docker.getContainer(`${prefix}-x`).inspect()).Id, id);
+  });
+
   for (const [what, config, code, told] of FAILING) {
     test(what, async () => {
       const end = await deploy(world.prefix(`fails${count}`), config);
@@ -70,7 +82,7 @@ if (world !== undefined) {
     const end = await engine.deploy(spec, undefined, contextOf(++count));
     assert.is(end.outcome, 'succeeded');
     const memories = new Map([[prefix, { spec, attemptId: BigInt(count), digests: [], baseline: await engine.baseline(spec, AbortSignal.timeout(10_000)) }]]);
-    const [seen] = await engine.observe(world.team, memories, AbortSignal.timeout(10_000));
+    const seen = (await engine.observe(world.team, memories, AbortSignal.timeout(10_000))).find((one) => one.prefix === prefix);
     assert.equal([seen?.health, seen?.healthReason, seen?.containers, seen?.drift], ['healthy', '', [], []]);
   });
 }

@@ -67,6 +67,10 @@ export class SimulatedRuntime implements ContainerRuntime {
     return Promise.resolve('simulated');
   }
 
+  logDrivers(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async resolve(reference: string): Promise<string> {
     this.#faults.check('resolve', reference);
     return this.#digestOf(reference);
