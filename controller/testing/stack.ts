@@ -125,6 +125,13 @@ export class Stack {
     await this.#agent?.done;
   }
 
+  /** A page of the team, as people see it. */
+  async look(path: string): Promise<string> {
+    const response = await fetch(`${this.controller.url}/teams/acme${path}`, { signal: AbortSignal.timeout(10_000) });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return response.text();
+  }
+
   async get<T>(path: string): Promise<T> {
     const response = await fetch(`${this.controller.url}/api/v1/teams/acme${path}`, { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);

@@ -137,6 +137,7 @@ export function tellStories(world: StoryWorld): void {
     await stack.settled('boutique', 'main');
     assert.is(await world.identity(prefix, 'web'), id, 'R10: adopted, not created anew');
     assert.is(await stack.deployment('shop'), undefined);
+    assert.match(await stack.look('/deployments/shop'), /It was renamed: <a href="\/teams\/acme\/deployments\/boutique">/);
 
     await stack.push({ 'deployments/a-thief.yaml': manifest.replace('name: shop', 'name: thief') }, 'second claimant');
     await stack.until('thief', 'the second claimant is blocked', (row) => row.sync === 'blocked');
@@ -154,6 +155,7 @@ export function tellStories(world: StoryWorld): void {
     await sleepUntil(async () => (await stack.deployment('boutique')) === undefined, { what: 'the removal', timeoutMs: 60_000 });
     await sleepUntil(async () => (await world.running(prefix)).length === 0, { what: 'the end of its containers', timeoutMs: 60_000 });
     assert.ok(await world.hasVolume(prefix), 'volumes stay');
+    assert.match(await stack.look('/deployments/boutique'), /nothing of it runs any more: it was removed /);
   });
 
   test('a newer commit supersedes an attempt in progress, which restores (R21)', async () => {

@@ -2,6 +2,7 @@
 import { TagboatError } from '../errors.ts';
 import { listAudit } from '../store/audit.ts';
 import { countDeployments, listDeployments } from '../store/views/deployments.ts';
+import { loadFormer } from '../store/views/former.ts';
 import { loadAttempt, loadHistory } from '../store/views/history.ts';
 import { listNodeAttempts, listNodeAudit } from '../store/views/node-past.ts';
 import { listNodes } from '../store/views/nodes.ts';
@@ -16,7 +17,8 @@ import type { Crumb } from './layout.ts';
 import { attemptPage } from './pages/attempt-page.ts';
 import { auditPageBody } from './pages/audit-page.ts';
 import { readFilter } from './pages/deployment-filter.ts';
-import { deploymentPage } from './pages/deployment-page.ts';
+import { deploymentPage, isGone } from './pages/deployment-page.ts';
+import { formerPage } from './pages/former-page.ts';
 import { logPage } from './pages/log-page.ts';
 import { nodePage } from './pages/node-page.ts';
 import { nodesPage } from './pages/nodes-page.ts';
@@ -51,8 +53,12 @@ export function pageRoutes(context: WebContext, access: AccessOptions): Routes {
     const { name: team } = await teamOf(context, request, response);
     const name = parameter(request, 'name');
     const [[deployment], history] = await Promise.all([listDeployments(pool, team, { name }), loadHistory(pool, team, name)]);
-    if (deployment === undefined || history === null) throw noDeployment(team, name);
-    await sendTeamPage(context, request, response, team, { section: 'deployments', watch: { kind: 'deployment', name }, crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date()) });
+    if (deployment === undefined || history === null) {
+      const former = await loadFormer(pool, team, name);
+      if (former === null) throw noDeployment(team, name);
+      return sendTeamPage(context, request, response, team, { section: 'deployments', crumbs: [crumb(team, 'deployments', name)], body: formerPage(team, name, former, new Date()) });
+    }
+    await sendTeamPage(context, request, response, team, { section: 'deployments', watch: { kind: 'deployment', name }, crumbs: [crumb(team, 'deployments', name)], body: deploymentPage(team, deployment, history, new Date(), isGone(deployment) ? (await loadFormer(pool, team, name))?.heir : null) });
   });
 
   pages.get('/teams/:team/deployments/:name/attempts/:attempt', 'user', async (request, response) => {

@@ -9,6 +9,7 @@ import { TagboatError } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { Secret } from '../secret.ts';
+import { appendAudit } from '../store/audit.ts';
 import { startEmbeddedDatabase } from '../store/embedded.ts';
 import { createStorePool } from '../store/pool.ts';
 import { loadOrCreateOperatorToken } from './operator-token.ts';
@@ -18,7 +19,7 @@ import { html, href } from './html.ts';
 import { startWeb } from './server.ts';
 import { testController, OPERATOR_TOKEN } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
-import { container, seedAudit, seedDeployment, seedHarbour, seedNode, seedObserved, seedProduct, seedRecord, seedTeam } from './testing/harbour.ts';
+import { commitOf, container, seedAudit, seedDeployment, seedHarbour, seedNode, seedObserved, seedProduct, seedRecord, seedTeam } from './testing/harbour.ts';
 
 const test = suite('web');
 let closed: TestController;
@@ -163,6 +164,42 @@ test('any attempt has a page of its own, under its own deployment and team alone
   for (const path of [`/teams/acme/deployments/shop-production/attempts/${id}`, '/teams/acme/deployments/shop-staging/attempts/999999', '/teams/acme/deployments/shop-staging/attempts/0x1', '/teams/acme/deployments/shop-staging/attempts/99999999999999999999']) {
     assert.is((await closed.fetch(path)).status, 404, path);
   }
+});
+
+test('a link of the audit log to a deployment that was renamed or removed says what became of it', async () => {
+  const { pool } = closed.db;
+  const said = async (path: string): Promise<string> => (await closed.text(path)).replaceAll(/<time[^>]*>([^<]*)<\/time>/g, '$1');
+  await seedTeam(pool, 'past');
+  await seedNode(pool, 'past', 'harbor', 'connected');
+  await seedProduct(pool, 'past', 'shop', [{ name: '1.0.0' }]);
+  await pool.transaction(async (tx) => {
+    const row = async (action: string, name: string, target: string, more = {}): Promise<unknown> => appendAudit(tx, { team: 'past', actor: 'ann@example.org', action, object: `deployment/${name}`, commit: commitOf(name), result: 'planned', detail: { target, reason: `${action} of ${name}`, ...more } });
+    await row('deployment.deploy', 'first', 'harbor/shop');
+    await row('deployment.deploy', 'other', 'harbor/other');
+    await row('deployment.adopted', 'second', 'harbor/shop');
+    await row('deployment.adopted', 'third', 'harbor/shop');
+    await row('deployment.adopted', 'unrelated', 'harbor/elsewhere');
+    await row('deployment.remove', 'removed', 'harbor/removed');
+  });
+  const log = await closed.text('/teams/past/audit');
+  for (const [, address] of log.matchAll(/href="(\/teams\/past\/deployments\/[^"]+)"/g)) assert.is((await closed.fetch(address!)).status, 200, address);
+  const first = await said('/teams/past/deployments/first');
+  for (const words of ['It was renamed: <a href="/teams/past/deployments/second">second</a> adopted its target just now', 'deployment.deploy of first', '?object=deployment%2Ffirst']) assert.match(first, words);
+  assert.not.match(first, /of other|of second|third/);
+  assert.match(await said('/teams/past/deployments/second'), 'It was renamed: <a href="/teams/past/deployments/third">');
+  assert.match(await said('/teams/past/deployments/third'), 'There is no deployment of this name any more.');
+  assert.match(await said('/teams/past/deployments/other'), 'There is no deployment of this name any more.');
+  assert.is((await closed.fetch('/teams/past/deployments/never')).status, 404);
+  assert.is((await closed.fetch('/teams/acme/deployments/first')).status, 404, 'another team\'s past is not told (R1)');
+  assert.is((await closed.fetch('/api/v1/teams/past/deployments/first')).status, 404);
+
+  await seedDeployment(pool, 'past', { name: 'removed', declared: false, node: 'harbor' });
+  const removed = await said('/teams/past/deployments/removed');
+  assert.match(removed, 'Its manifest is gone, and nothing of it runs any more.');
+  assert.not.match(removed, /preparing|<dt>Sync/);
+  await pool.query(sql.unsafe`insert into attempt (team, deployment, node, prefix, kind, state, outcome, commit_id, plan_hash, actor, action, timeout_ms, started_at, finished_at)
+    values ('past', 'removed', 'harbor', 'removed', 'remove', 'done', 'succeeded', ${commitOf('end')}, 'p', 'ann@example.org', '{"kind": "remove"}', 1000, now(), now())`);
+  assert.match(await said('/teams/past/deployments/removed'), `it was removed just now, with commit <code class="commit" title="${commitOf('end')}">`);
 });
 
 test('the audit log is filtered by who, what, which, how it ended and when', async () => {

@@ -164,6 +164,6 @@ export async function seedHarbour(pool: DatabasePool): Promise<void> {
   await seedAudit(pool, 'acme', 7);
 }
 
-function commitOf(seed: string): string {
+export function commitOf(seed: string): string {
   return Buffer.from(seed.padEnd(20, '~')).toString('hex').slice(0, 40);
 }
