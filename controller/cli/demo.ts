@@ -7,6 +7,7 @@ import { cpSync, existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Engine } from '../../agents/core/engine.ts';
+import type { ControllerConfig } from '../config.ts';
 import { loadConfig } from '../config.ts';
 import { TagboatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -19,7 +20,7 @@ import { makeDirectory } from './make-directory.ts';
 import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
 /** As examples/quickstart/team.yaml names it. */
-const TEAM = 'acme';
+const DEFAULT_TEAM = 'acme';
 const NODE = 'harbor';
 
 interface Flags {
@@ -49,24 +50,9 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
   io.out('Tagboat demo\n');
   const repository = await makeRepository(directory, io);
   const engine = await chooseEngine(directory, flags, io);
-  const config = loadConfig({
-    path: undefined,
-    directory,
-    env: {
-      // What a simulated node holds is not on a real engine: each kind has a memory of its own.
-      TAGBOAT_DATA_DIRECTORY: join(directory, engine.simulated ? 'simulated' : 'docker'),
-      TAGBOAT_OPERATOR_TOKEN_FILE: join(directory, 'operator.token'),
-      TAGBOAT_PUBLIC: 'true',
-      TAGBOAT_LISTENERS_HTTP_PORT: flags.port,
-      TAGBOAT_LISTENERS_AGENTS_HOST: '127.0.0.1',
-      TAGBOAT_LISTENERS_AGENTS_PORT: '0',
-      TAGBOAT_LISTENERS_ENROLMENT_HOST: '127.0.0.1',
-      TAGBOAT_LISTENERS_ENROLMENT_PORT: '0',
-      TAGBOAT_TEAMS_0_NAME: TEAM,
-      TAGBOAT_TEAMS_0_REPOSITORY: repository,
-      TAGBOAT_TEAMS_0_POLL: '*/2 * * * * *',
-    },
-  });
+  const team = await teamOf(directory, engine);
+  if (team !== DEFAULT_TEAM) io.out(`  team         ${team} (kept from before)\n`);
+  const config = demoConfig({ directory, team, repository, port: flags.port, simulated: engine.simulated });
   io.out('  database     starting the embedded PostgreSQL …\n');
   const { startController } = await import('../main.ts'); // other commands start without it
   const controller = await startController(config, log).catch((error: unknown) => {
@@ -75,8 +61,8 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
   const stopAgent = new AbortController();
   let agent: Promise<void> = Promise.resolve();
   try {
-    agent = startNode(directory, controller, engine, log, stopAgent.signal, signal);
-    greet(io, controller, repository, engine);
+    agent = startNode(directory, team, controller, engine, log, stopAgent.signal, signal);
+    greet(io, team, controller, repository, engine);
     await Promise.race([aborted(signal), controller.failed, agent.then(() => aborted(signal))]);
   } finally {
     io.out('\nStopping …\n');
@@ -87,6 +73,38 @@ async function demo(flags: Flags, io: CliIo): Promise<number> {
   }
   io.out(`Stopped. The data stay in ${show(io, directory)}${engine.simulated ? '' : '; containers keep running'}.\n`);
   return 0;
+}
+
+/** All that the demo's controller is told. */
+export function demoConfig({ directory, team, repository, port, simulated }: { readonly directory: string; readonly team: string; readonly repository: string; readonly port: string; readonly simulated: boolean }): ControllerConfig {
+  return loadConfig({
+    path: undefined,
+    directory,
+    env: {
+      // What a simulated node holds is not on a real engine: each kind has a memory of its own.
+      TAGBOAT_DATA_DIRECTORY: join(directory, simulated ? 'simulated' : 'docker'),
+      TAGBOAT_OPERATOR_TOKEN_FILE: join(directory, 'operator.token'),
+      TAGBOAT_PUBLIC: 'true',
+      TAGBOAT_LISTENERS_HTTP_PORT: port,
+      TAGBOAT_LISTENERS_AGENTS_HOST: '127.0.0.1',
+      TAGBOAT_LISTENERS_AGENTS_PORT: '0',
+      TAGBOAT_LISTENERS_ENROLMENT_HOST: '127.0.0.1',
+      TAGBOAT_LISTENERS_ENROLMENT_PORT: '0',
+      TAGBOAT_TEAMS_0_NAME: team,
+      TAGBOAT_TEAMS_0_REPOSITORY: repository,
+      TAGBOAT_TEAMS_0_POLL: '*/2 * * * * *',
+    },
+  });
+}
+
+/** Of the node that is there already: earlier demos called their team otherwise, and certificate, records and containers carry that name. */
+async function teamOf(directory: string, engine: Engine): Promise<string> {
+  const { loadIdentity } = await import('../../agents/core/identity.ts');
+  return loadIdentity(agentHome(directory, engine))?.team ?? DEFAULT_TEAM;
+}
+
+function agentHome(directory: string, { simulated }: Engine): string {
+  return join(directory, simulated ? 'simulated' : 'docker', 'agent');
 }
 
 /** A real repository that the user commits to; made once, never touched again. */
@@ -141,25 +159,25 @@ async function chooseEngine(directory: string, flags: Flags, io: CliIo): Promise
 }
 
 /** Enrols the node as a person would, and serves it. */
-async function startNode(directory: string, controller: Controller, engine: Engine, log: Logger, stop: AbortSignal, ending: AbortSignal): Promise<void> {
+async function startNode(directory: string, team: string, controller: Controller, engine: Engine, log: Logger, stop: AbortSignal, ending: AbortSignal): Promise<void> {
   const { runAgent } = await import('../../agents/main.ts');
-  const home = join(directory, engine.simulated ? 'simulated' : 'docker', 'agent');
-  while (controller.teams().some((team) => team.state === 'pending') && !ending.aborted) await new Promise((resolve) => setTimeout(resolve, 50));
+  const home = agentHome(directory, engine);
+  while (controller.teams().some(({ state }) => state === 'pending') && !ending.aborted) await new Promise((resolve) => setTimeout(resolve, 50));
   if (ending.aborted) return;
   // The ports change from run to run; the certificate is good for all of them.
   const enrolled = existsSync(join(home, 'identity.json'));
-  const enrolment = enrolled ? undefined : { address: `127.0.0.1:${controller.enrolPort}`, fingerprint: controller.fingerprint, token: (await controller.nodes.mintEnrolment(TEAM, NODE, 'demo')).token };
+  const enrolment = enrolled ? undefined : { address: `127.0.0.1:${controller.enrolPort}`, fingerprint: controller.fingerprint, token: (await controller.nodes.mintEnrolment(team, NODE, 'demo')).token };
   await runAgent({ directory: home, controller: `127.0.0.1:${controller.agentPort}`, enrolment, engine, version: packageVersion(), log }, stop);
 }
 
-function greet(io: CliIo, controller: Controller, repository: string, engine: Engine): void {
+function greet(io: CliIo, team: string, controller: Controller, repository: string, engine: Engine): void {
   const shown = show(io, repository);
   io.out(`
-  page         ${controller.url}/teams/${TEAM}${engine.simulated ? '   (the node is simulated)' : ''}
+  page         ${controller.url}/teams/${team}${engine.simulated ? '   (the node is simulated)' : ''}
 
   1. change    ${shown}/deployments/ … for example an environment value
   2. commit    git -C ${shown} commit -am "Change something"
-  3. watch     ${controller.url}/teams/${TEAM}   or   npx tagboat status --url ${controller.url}
+  3. watch     ${controller.url}/teams/${team}   or   npx tagboat status --url ${controller.url}
 
   Ctrl-C stops everything.
 `);
