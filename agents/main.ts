@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from './core/engine.ts';
 import { AgentError } from './core/errors.ts';
-import type { Exchange } from './core/exchange.ts';
+import type { Exchange, Role } from './core/exchange.ts';
 import { removeFile, writeWhole } from './core/files.ts';
 import type { Identity } from './core/identity.ts';
 import { enrol, enrolledWith, loadIdentity, saveIdentity } from './core/identity.ts';
@@ -38,40 +38,42 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const { exchange } = options;
   let role = exchange === undefined ? 'agent' : await exchange.role(options.version, signal);
   while (!signal.aborted) {
-    if (role === 'loser') throw new AgentError('UpdateLost', 'This container was to become the agent and did not in time; the one from before goes on');
-    if (role === 'guard') await exchange?.guard(signal);
-    if (signal.aborted) return;
-    role = await serve(options, role === 'trial', signal);
+    if (role === 'loser') throw new AgentError('UpdateLost', 'Another one is the agent of this node, after an exchange for another version in which this one took part');
+    if (role === 'guard' && exchange !== undefined) role = await exchange.guard(signal);
+    else role = await serve(options, role === 'trial', signal);
   }
 }
 
 /** Answers what this process is to be next. */
-async function serve(options: AgentOptions, onTrial: boolean, signal: AbortSignal): Promise<'agent' | 'guard' | 'loser'> {
+async function serve(options: AgentOptions, onTrial: boolean, signal: AbortSignal): Promise<Role> {
+  const { exchange } = options;
+  const next = await untilItLeaves(options, onTrial, signal);
+  return next === 'guard' && exchange !== undefined && !signal.aborted ? exchange.handOver(signal) : next;
+}
+
+/** With an open journal. */
+async function untilItLeaves(options: AgentOptions, onTrial: boolean, signal: AbortSignal): Promise<Role> {
   const { exchange } = options;
   const leaving = new AbortController();
-  let next: 'agent' | 'guard' | 'loser' = 'agent';
-  const leave = (as: 'guard' | 'loser'): void => {
+  let next: Role = 'agent';
+  const leave = (as: Role): void => {
     next = as;
     leaving.abort();
   };
-  let accepted = !onTrial;
   const settling: Promise<void>[] = [];
-  const onLine = (connected: boolean): boolean => {
-    if (connected && !accepted) {
-      if (exchange?.accept() !== true) {
-        leave('loser');
-        return false;
-      }
-      accepted = true;
-      settling.push(exchange.settle(signal));
-    }
-    markLine(options.directory, connected);
-    return true;
+  // Asked once, however often the line breaks meanwhile.
+  let decision: Promise<boolean> | undefined;
+  const decide = async (): Promise<boolean> => {
+    const accepted = (await exchange?.accept(signal)) === true;
+    if (!accepted) leave('loser');
+    else if (exchange !== undefined) settling.push(exchange.settle(signal));
+    return accepted;
   };
   const journal = Journal.open(join(options.directory, 'journal'));
   try {
     for (const path of journal.damaged) options.log.warn({ path }, 'a journal file was not readable and was set aside');
-    const identity = await identify(options);
+    // One on trial is let in by what the agent before it has; a token is not for it to use up.
+    const identity = await identify(onTrial ? { ...options, enrolment: undefined } : options);
     const secrets = await Secrets.open(options.directory);
     secrets.serve(identity);
     await secrets.recall([...journal.memories.values()].map((memory) => memory.spec));
@@ -87,7 +89,8 @@ async function serve(options: AgentOptions, onTrial: boolean, signal: AbortSigna
       instanceId: randomUUID(),
       log: maskedLog(options.log, secrets),
       saveIdentity: (renewed) => saveIdentity(options.directory, renewed),
-      onLine,
+      onLine: (connected) => markLine(options.directory, connected),
+      ...(onTrial && { mayAct: () => (decision ??= decide()) }),
       onTrial,
       exchange,
       onLeave: () => leave('guard'),

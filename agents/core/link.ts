@@ -46,8 +46,10 @@ export interface LinkOptions {
   readonly log: AgentLog;
   /** A renewed identity has to be kept before it is used. */
   saveIdentity(identity: Identity): void;
-  /** The line stands, or does not any more. False as an answer: this process may not act, and the session ends before anything is done. */
-  onLine?(connected: boolean): boolean;
+  /** Asked with each Welcome: may this process act? False ends the session before anything is done. Never rejects. */
+  mayAct?(): Promise<boolean>;
+  /** The line stands, or does not any more. */
+  onLine?(connected: boolean): void;
   /** What was begun earlier is taken up with the first Welcome, not before: until then another process may still be the agent. */
   readonly onTrial?: boolean;
   readonly exchange?: Exchange | undefined;
@@ -142,8 +144,7 @@ export class Link {
           heard = Date.now();
           if (message.body?.$case === 'welcome') {
             heartbeatMs = message.body.value.heartbeatIntervalMs || heartbeatMs;
-            this.#onWelcome(stream);
-            void this.#renewWhenDue(client, ended).then((done) => {
+            void this.#onWelcome(stream, client, ended).then((done) => {
               renewed = done;
               if (done) resolve('the certificate was renewed');
             });
@@ -203,17 +204,25 @@ export class Link {
     }
   }
 
-  #onWelcome(stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage>): void {
-    if (this.#options.onLine?.(true) === false) return;
+  /** As `#renewWhenDue`. What the controller says next waits until it is known whether this process may act. */
+  async #onWelcome(stream: grpc.ClientDuplexStream<AgentMessage, ControllerMessage>, client: AgentLinkClient, ended: AbortSignal): Promise<boolean> {
+    if (this.#options.mayAct !== undefined) {
+      stream.pause();
+      const may = await this.#options.mayAct();
+      if (!may || ended.aborted) return false;
+      stream.resume();
+    }
     this.#stream = stream;
     this.#welcomed = true;
     this.#blocked = false;
+    this.#options.onLine?.(true);
     this.#options.log.info({ team: this.#identity.team, node: this.#identity.node }, 'connected to the controller');
     this.#resume();
     this.#updater.forget();
     for (const result of this.#worker.unacknowledged) this.#say({ $case: 'attemptResult', value: result });
     this.#observer.everything();
     this.#follower.everything();
+    return this.#renewWhenDue(client, ended);
   }
 
   #resume(): void {

@@ -19,7 +19,6 @@ function agent(supported = true) {
       done.push(`prepare ${version}`);
       prepared = (error) => (error === undefined ? resolve() : reject(error));
     }),
-    handOver: () => undefined as never,
     lastFailure: () => failure,
     noteFailure: (version, reason) => void (failure = { version, reason, tries: 1, at: Date.now() }),
   };

@@ -19,7 +19,7 @@ export interface UpdaterOptions {
   drain(): Promise<void>;
   /** The attempts go on after all. */
   undrain(): void;
-  /** The exchange is written down: this process stops to serve. */
+  /** This process stops to serve, and hands over. */
   leave(): void;
 }
 
@@ -82,7 +82,6 @@ export class Updater {
       await drain();
       if (this.#stopped.signal.aborted) return;
       if (this.#wanted?.version !== wanted.version) return undrain();
-      exchange.handOver();
       // What was made for it must not be made again.
       this.stop();
       leave();

@@ -94,28 +94,36 @@ export class ContainerExchange implements Exchange {
     }
   }
 
-  handOver(): void {
-    if (this.#prepared === undefined) throw new AgentError('Internal', 'nothing was prepared');
-    this.#files.begin(this.#prepared);
+  handOver(): Promise<'guard' | 'agent'> {
+    const prepared = this.#prepared;
+    if (prepared === undefined) return Promise.resolve('agent');
+    try {
+      this.#files.begin(prepared);
+      return Promise.resolve('guard');
+    } catch (error) {
+      this.noteFailure(prepared.version, `the exchange could not be written down: ${textOf(error)}`);
+      return Promise.resolve('agent');
+    }
   }
 
-  async guard(signal: AbortSignal): Promise<void> {
+  async guard(signal: AbortSignal): Promise<'agent'> {
     const { log } = this.#options;
     while (!signal.aborted) {
       const record = this.#files.record;
-      if (record === undefined) return;
+      if (record === undefined) break;
       try {
-        if (await this.#watch(record, signal)) return;
+        if (await this.#watch(record, signal)) break;
       } catch (error) {
         log.warn({ err: error, to: record.version }, 'the new version cannot be watched; it is tried again');
         await pause(AGAIN_MS, signal);
       }
     }
+    return 'agent';
   }
 
-  accept(): boolean {
+  accept(): Promise<boolean> {
     const record = this.#files.record;
-    return record !== undefined && record.to === this.#options.ownId && this.#files.decide(record, { accepted: true, reason: '' });
+    return Promise.resolve(record !== undefined && record.to === this.#options.ownId && this.#files.decide(record, { accepted: true, reason: '' }));
   }
 
   async settle(signal: AbortSignal): Promise<void> {
@@ -129,7 +137,7 @@ export class ContainerExchange implements Exchange {
         await this.#runtime.stop(record.from, GRACE_SECONDS, change(GRACE_SECONDS * 1_000));
         await this.#runtime.remove(record.from, change());
         if ((await this.#inspect(ownId))?.Name !== `/${record.name}`) await this.#runtime.rename(ownId, record.name, change());
-        this.#files.failure = undefined;
+        this.#files.failure.forget();
         this.#files.end(record);
         log.info({ version: record.version, image: record.image }, 'this version is the agent now; the container of the one before is gone');
         return;
@@ -141,12 +149,11 @@ export class ContainerExchange implements Exchange {
   }
 
   lastFailure(): Failure | undefined {
-    return this.#files.failure;
+    return this.#files.failure.last;
   }
 
   noteFailure(version: string, reason: string): void {
-    const before = this.#files.failure;
-    this.#files.failure = { version, reason, tries: before?.version === version ? before.tries + 1 : 1, at: Date.now() };
+    this.#files.failure.note(version, reason);
   }
 
   /** One look, and a moment's rest. True when the new one has failed and is gone. */

@@ -4,7 +4,7 @@
  */
 import { existsSync, linkSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Failure } from '../../core/exchange.ts';
+import { FailureFile } from '../../core/exchange.ts';
 import { makePrivateDirectory, removeFile, writeWhole } from '../../core/files.ts';
 
 export interface ExchangeRecord {
@@ -26,9 +26,11 @@ export interface Verdict {
 
 export class ExchangeFiles {
   readonly #directory: string;
+  readonly failure: FailureFile;
 
   constructor(directory: string) {
     this.#directory = join(directory, 'exchange');
+    this.failure = new FailureFile(this.#path('failure.json'));
   }
 
   get record(): ExchangeRecord | undefined {
@@ -65,19 +67,6 @@ export class ExchangeFiles {
   end(record: ExchangeRecord): void {
     removeFile(this.#path('record.json'));
     removeFile(this.#verdict(record));
-  }
-
-  get failure(): Failure | undefined {
-    return this.#read<Failure>('failure.json');
-  }
-
-  set failure(failure: Failure | undefined) {
-    if (failure === undefined) {
-      removeFile(this.#path('failure.json'));
-      return;
-    }
-    makePrivateDirectory(this.#directory);
-    writeWhole(this.#path('failure.json'), JSON.stringify(failure));
   }
 
   #read<T>(name: string): T | undefined {
