@@ -88,6 +88,43 @@ function tell(cluster: TestCluster): void {
     assert.match(complaints.join('\n'), /none of its own/);
   });
 
+  test('while it stands back nothing is written, also after a restart; then it is what another one has kept since', async () => {
+    const mine = home();
+    const stop = new AbortController();
+    const one = await keeper(mine, 'agent-d');
+    await one.restore(never);
+    const done = one.run(stop.signal);
+    put(mine, 'identity.json', 'first');
+    put(mine, 'journal/attempts/1.json', 'one');
+    assert.is(await one.save(), true);
+    one.standBack();
+    put(mine, 'identity.json', 'stale');
+    assert.is(await one.save(), false);
+    stop.abort();
+    await done;
+
+    const other = home();
+    const two = await keeper(other, 'agent-d');
+    await two.restore(never);
+    assert.is(readFileSync(join(other, 'identity.json'), 'utf8'), 'first');
+    put(other, 'identity.json', 'renewed');
+    put(other, 'journal/attempts/2.json', 'two');
+    unlinkSync(join(other, 'journal/attempts/1.json'));
+    await two.save();
+
+    const again = await keeper(mine, 'agent-d');
+    await again.restore(never);
+    assert.is(await again.save(), false, 'as before the restart');
+    assert.is(readFileSync(join(mine, 'identity.json'), 'utf8'), 'renewed');
+    assert.is(readFileSync(join(mine, 'journal/attempts/2.json'), 'utf8'), 'two');
+    assert.not(existsSync(join(mine, 'journal/attempts/1.json')), 'what was done with meanwhile');
+    again.resume();
+    put(mine, 'identity.json', 'third');
+    assert.is(await again.save(), true);
+    await two.restore(never);
+    assert.is(readFileSync(join(other, 'identity.json'), 'utf8'), 'renewed', 'a directory that does not stand back is left alone');
+  });
+
   test('without the right to its state it does not start as somebody else', async () => {
     await cluster.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'nobody', namespace: NAMESPACE } });
     const config = JSON.parse(await cluster.kubectl(['config', 'view', '--raw', '--minify', '--output', 'json'])) as { users: { user: object }[] };

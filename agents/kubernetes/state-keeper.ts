@@ -2,13 +2,16 @@
  * Keeps the agent's directory (identity, keys, journal) in Secrets of its own namespace, one a file, so that it outlives the pod and its
  * machine: a pod that starts elsewhere is the same agent, without a new token (R4). The directory stays the first home of everything; a
  * machine that dies at once may take the last half second with it, and then the controller asks again.
+ *
+ * While another process may be the agent, the directory stands back: nothing of it is written, and it is filled anew before it counts again. A file in it says so, so that it
+ * is so after a restart, too: an identity or a journal from before can never replace what the other one has kept since.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { writeWhole } from '../core/files.ts';
+import { makePrivateDirectory, removeFile, writeWhole } from '../core/files.ts';
 import { pause } from '../core/pool.ts';
 import { AgentError } from '../core/errors.ts';
 import { ApiFailure, isMissing } from './api-failure.ts';
@@ -26,7 +29,9 @@ const AGAIN_MS = 30_000;
 /** A Secret may hold one mebibyte. */
 const LARGEST = 1_000_000;
 /** Only what is done with is ever removed; never an identity or a key. */
-const PASSING = /^journal\/(attempts|targets)\//;
+const PASSING = /^(journal\/(attempts|targets)\/|update-failure\.json$)/;
+const STANDING_BACK = '.standing-back';
+const IDENTITY = 'identity.json';
 const FILE = /^[A-Za-z0-9][\w.-]*$/;
 
 interface StateSecret {
@@ -47,24 +52,30 @@ export class StateKeeper {
   readonly #options: StateKeeperOptions;
   /** Digests of what the cluster has, by path. */
   readonly #kept = new Map<string, string>();
-  #saving: Promise<void> = Promise.resolve();
+  #saving: Promise<boolean> = Promise.resolve(true);
   #complained = false;
+  #wake: () => void = () => undefined;
 
   constructor(options: StateKeeperOptions) {
     this.#options = options;
   }
 
   /**
-   * Fills a directory that has no identity. Waits while the API server is away: without its state the agent would be another one. Throws
-   * AgentError `ConfigInvalid` when it may not.
+   * Fills a directory that has no identity, or stands back. Waits while the API server is away: without its state the agent would be another
+   * one. Throws AgentError `ConfigInvalid` when it may not.
    */
   async restore(signal: AbortSignal): Promise<void> {
     const { api, namespace, name, directory, log } = this.#options;
     for (let wait = 500; ; wait = Math.min(wait * 2, 30_000)) {
       try {
         const { items } = await api.call<{ items: readonly StateSecret[] }>({ method: 'GET', path: this.#path(), query: { labelSelector: `${LABEL}=${name}` } }, signal);
-        const fresh = !existsSync(join(directory, 'identity.json'));
-        for (const item of items) this.#take(item, fresh);
+        const anew = this.#standsBack;
+        const fresh = anew || !existsSync(join(directory, IDENTITY));
+        // What makes it count as filled comes last.
+        const last = (item: StateSecret): number => Number(item.metadata.annotations?.[PATH] === IDENTITY);
+        for (const item of [...items].sort((a, b) => last(a) - last(b))) this.#take(item, fresh);
+        const kept = new Set(items.map((item) => item.metadata.annotations?.[PATH]));
+        if (anew) for (const path of filesBelow(directory)) if (PASSING.test(path) && !kept.has(path)) removeFile(join(directory, path));
         return;
       } catch (error) {
         if (!(error instanceof ApiFailure)) throw error;
@@ -76,26 +87,37 @@ export class StateKeeper {
     }
   }
 
-  /** Writes what has changed; one at a time. Never throws: what failed is tried again later. */
-  async save(): Promise<void> {
+  /** Writes what has changed; one at a time. Never throws: what failed is tried again later. False where not all is kept now. */
+  async save(): Promise<boolean> {
     this.#saving = this.#saving.then(() => this.#saveAll());
-    await this.#saving;
+    return this.#saving;
+  }
+
+  /** From here on nothing is written, until `resume`. */
+  standBack(): void {
+    makePrivateDirectory(this.#options.directory);
+    writeWhole(join(this.#options.directory, STANDING_BACK), '');
+  }
+
+  /** This directory is the agent's. */
+  resume(): void {
+    removeFile(join(this.#options.directory, STANDING_BACK));
+    this.#wake();
   }
 
   /** Follows the directory until the signal aborts, then writes once more. */
   async run(signal: AbortSignal): Promise<void> {
-    let wake: () => void = () => undefined;
     const watchers: FSWatcher[] = [];
     const { directory } = this.#options;
     for (const part of ['', 'journal', 'journal/attempts', 'journal/targets']) {
       const path = join(directory, part);
       mkdirSync(path, { recursive: true, mode: 0o700 });
-      watchers.push(watch(path, () => wake()));
+      watchers.push(watch(path, () => this.#wake()));
     }
     try {
       while (!signal.aborted) {
         const changed = new AbortController();
-        wake = () => changed.abort();
+        this.#wake = () => changed.abort();
         await this.save();
         await pause(AGAIN_MS, AbortSignal.any([signal, changed.signal]));
         await pause(REST_MS, signal);
@@ -118,7 +140,12 @@ export class StateKeeper {
     writeWhole(join(directory, path), content.toString('utf8'));
   }
 
-  async #saveAll(): Promise<void> {
+  get #standsBack(): boolean {
+    return existsSync(join(this.#options.directory, STANDING_BACK));
+  }
+
+  async #saveAll(): Promise<boolean> {
+    if (this.#standsBack) return false;
     try {
       const present = new Set<string>();
       for (const path of filesBelow(this.#options.directory)) {
@@ -127,9 +154,11 @@ export class StateKeeper {
       }
       for (const path of this.#kept.keys()) if (!present.has(path) && PASSING.test(path)) await this.#forget(path);
       this.#complained = false;
+      return true;
     } catch (error) {
       if (!this.#complained) this.#options.log.warn({ err: error }, 'the state of this agent cannot be written to the cluster; it is tried again');
       this.#complained = true;
+      return false;
     }
   }
 
