@@ -1,5 +1,6 @@
 /** `tagboat agent docker|kubernetes|simulated`: the agent of one node. */
 import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Engine } from '../../agents/core/engine.ts';
@@ -67,9 +68,9 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--enrol-only', 'enrol and end; a later start serves')
       .option('--rotate-secrets-key', 'make a new key for secrets and end; an agent that runs takes it up, and the keys before it go on opening')
       .option('--log-level <level>', 'debug, info, warn or error', 'info');
+    if (type !== 'simulated') command.option('--update-deadline <duration>', 'how long another version of this agent has to be taken by the controller, for example 60s', '60s');
     if (type === 'docker') {
       command
-        .option('--update-deadline <duration>', 'how long another version of this agent has to be taken by the controller, for example 60s', '60s')
         .option('--docker-host <url>', 'the engine (DOCKER_HOST; else the local socket)')
         .option('--proxy-port <port>', 'port of the node that leads to deployments with `expose` (80)')
         .option('--https-port <port>', 'the same for `expose: https`; `none` for nothing (443)')
@@ -79,7 +80,7 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
         .option('--acme-ca <file>', 'PEM file of authorities that its server may have, besides the usual ones')
         .option('--proxy-image <image>', 'HAProxy 2.6 or newer, with bash (haproxy:2.6)');
     }
-    if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one').option('--state <namespace/name>', 'keep the directory in Secrets of that namespace, too, so that it outlives the pod');
+    if (type === 'kubernetes') command.option('--kubeconfig <file>', "the cluster (KUBECONFIG; else the pod's service account)").option('--context <name>', 'a context of the kubeconfig; default: its current one').option('--state <namespace/name>', 'keep the directory in Secrets of that namespace, too, so that it outlives the pod; the name is also that of its own Deployment');
     command.action((flags: Flags) => runCommand(io, async () => (flags.rotateSecretsKey === true ? rotate(flags, io) : serve(type, flags, io))));
   }
 }
@@ -115,7 +116,7 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
     const address = flags.enrol ?? join?.enrol;
     const fingerprint = flags.fingerprint ?? join?.fingerprint;
     const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
-    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), exchange: type === 'docker' && flags.enrolOnly !== true ? await loadExchange(flags, io, directory, log) : undefined, log, onServing: () => rememberAddress(directory, controller) };
+    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), exchange: flags.enrolOnly === true ? undefined : await loadExchange(type, flags, io, directory, keeper, log), log, onServing: () => rememberAddress(directory, controller) };
     await (flags.enrolOnly === true ? enrolAgent(options) : runAgent(options, ending));
     if (flags.enrolOnly === true) await keeper?.save();
   } catch (error) {
@@ -135,10 +136,14 @@ function readWord(file: string, io: CliIo): string {
 /** In a cluster the directory goes with the pod; `--state` says where it is kept. */
 async function keeperOf(flags: Flags, io: CliIo, directory: string, log: Logger): Promise<StateKeeper | undefined> {
   if (flags.state === undefined) return undefined;
-  const [, namespace, name] = /^([a-z0-9-]{1,63})\/([a-z0-9-]{1,52})$/.exec(flags.state) ?? [];
-  if (namespace === undefined || name === undefined) throw new TagboatError('UsageError', '--state is no NAMESPACE/NAME');
   const { openStateKeeper } = await import('../../agents/kubernetes/state-keeper.ts');
-  return openStateKeeper({ ...clusterOptions(flags, io), namespace, name, directory, log });
+  return openStateKeeper({ ...clusterOptions(flags, io), ...stateOf(flags.state), directory, log });
+}
+
+function stateOf(state: string): { readonly namespace: string; readonly name: string } {
+  const [, namespace, name] = /^([a-z0-9-]{1,63})\/([a-z0-9-]{1,52})$/.exec(state) ?? [];
+  if (namespace === undefined || name === undefined) throw new TagboatError('UsageError', '--state is no NAMESPACE/NAME');
+  return { namespace, name };
 }
 
 function clusterOptions(flags: Flags, io: CliIo): { kubeconfig?: string; context?: string } {
@@ -153,11 +158,21 @@ async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: s
   return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...(host !== undefined && { host }), proxy: proxyOf(flags), certificates: certificatesOf(flags, io, directory) });
 }
 
-async function loadExchange(flags: Flags, io: CliIo, directory: string, log: Logger): Promise<Exchange | undefined> {
-  const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
+/** Undefined where it runs in nothing that it could exchange. */
+async function loadExchange(type: AgentType, flags: Flags, io: CliIo, directory: string, keeper: StateKeeper | undefined, log: Logger): Promise<Exchange | undefined> {
+  if (type === 'simulated') return undefined;
   const [, count = '', unit = ''] = /^(\d{1,6})(s|m)$/.exec(flags.updateDeadline ?? '') ?? [];
   if (count === '') throw new TagboatError('UsageError', `--update-deadline ${flags.updateDeadline ?? ''} is no duration like 60s or 5m`);
-  return (await import('../../agents/docker/engine.ts')).createContainerExchange({ ...(host !== undefined && { host }), directory, deadlineMs: Number(count) * (unit === 'm' ? 60_000 : 1_000), log });
+  const deadlineMs = Number(count) * (unit === 'm' ? 60_000 : 1_000);
+  if (type === 'docker') {
+    const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
+    return (await import('../../agents/docker/engine.ts')).createContainerExchange({ ...(host !== undefined && { host }), directory, deadlineMs, log });
+  }
+  // With a kubeconfig it is no pod of that cluster, or does not act as one.
+  const options = clusterOptions(flags, io);
+  if (keeper === undefined || flags.state === undefined || options.kubeconfig !== undefined) return undefined;
+  const { openPodExchange } = await import('../../agents/kubernetes/self/pod-exchange.ts');
+  return openPodExchange({ ...options, ...stateOf(flags.state), pod: io.env['POD_NAME'] ?? hostname(), keeper, directory, deadlineMs, log });
 }
 
 function proxyOf({ proxyPort, httpsPort, proxyImage }: Flags): { readonly httpPort?: number; readonly httpsPort?: number | null; readonly image?: string } {

@@ -14,6 +14,7 @@ export interface ClusterAgent {
 }
 
 const NAMESPACE = 'tagboat-system';
+const DIRECTORY = '/var/lib/tagboat/agent';
 /** The user `node` of the image. */
 const USER = 1000;
 const LABEL_LENGTH = 63;
@@ -56,7 +57,10 @@ function pod(name: string, image: string): object {
         name: 'agent',
         image,
         imagePullPolicy: 'IfNotPresent',
-        args: ['agent', 'kubernetes', '--join-file', '/run/tagboat/join', '--directory', '/var/lib/tagboat/agent', '--state', `${NAMESPACE}/${name}`],
+        args: ['agent', 'kubernetes', '--join-file', '/run/tagboat/join', '--directory', DIRECTORY, '--state', `${NAMESPACE}/${name}`],
+        // By which it finds itself among the pods, to exchange itself for another version.
+        env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+        readinessProbe: { exec: { command: ['test', '-e', `${DIRECTORY}/.connected`] }, periodSeconds: 5, timeoutSeconds: 5 },
         securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
         resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '512Mi' } },
         volumeMounts: [

@@ -4,12 +4,14 @@
  * What an agent may do in a cluster is what it does: the printed manifest is applied, an agent works under its ServiceAccount through every
  * operation, and what it asked for is compared with what the ClusterRole grants. A verb that is missing fails, and so does one too many.
  */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { Secrets } from '../../agents/core/secrets.ts';
 import { createKubernetesEngine } from '../../agents/kubernetes/engine.ts';
+import { openPodExchange } from '../../agents/kubernetes/self/pod-exchange.ts';
 import { openStateKeeper } from '../../agents/kubernetes/state-keeper.ts';
 import { seal } from '../../proto/sealed.ts';
 import { CLUSTER_RIGHTS } from '../link/cluster-rights.ts';
@@ -138,6 +140,8 @@ function check(cluster: TestCluster): void {
     const keeper = await openStateKeeper({ kubeconfig: recorder!.kubeconfig, namespace: SYSTEM, name: 'tagboat-agent-acme-harbor', directory: join(stack.home, 'agent'), log: { warn: () => undefined } });
     await keeper.restore(AbortSignal.timeout(30_000));
     await keeper.save();
+    // And exchanging itself.
+    await exchangeItself(cluster, recorder!.kubeconfig, join(stack.home, 'self'));
 
     const granted = CLUSTER_RIGHTS.flatMap(({ apiGroups, resources, verbs }) => apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`)))).sort();
     const used = [...recorder!.used].sort();
@@ -148,6 +152,26 @@ function check(cluster: TestCluster): void {
   });
 
   test.run();
+}
+
+/** An agent that is to become what nobody can pull, and goes on: every request of an exchange but the one that accepts it, which is one more patch. */
+async function exchangeItself(cluster: TestCluster, kubeconfig: string, directory: string): Promise<void> {
+  const place = { kubeconfig, namespace: SYSTEM, name: 'tagboat-agent-acme-harbor', directory };
+  const labels = { 'app.kubernetes.io/instance': 'acme-harbor' };
+  const containers = [{ name: 'agent', image: 'busybox:1.36', imagePullPolicy: 'IfNotPresent', command: ['sleep', '3600'] }];
+  const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers } };
+  await cluster.apply({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: place.name, namespace: SYSTEM }, spec: { replicas: 1, strategy: { type: 'Recreate' }, selector: { matchLabels: labels }, template } });
+  const pod = await sleepUntil(() => cluster.servingPod(SYSTEM, 'busybox:1.36').catch(() => null), { what: 'the pod of an agent', timeoutMs: 60_000 });
+  const log = { info: () => undefined, warn: () => undefined };
+  mkdirSync(directory);
+  const keeper = await openStateKeeper({ ...place, log });
+  const exchange = await openPodExchange({ ...place, pod: pod!.metadata.name, keeper, deadlineMs: 20_000, log });
+  const signal = AbortSignal.timeout(90_000);
+  assert.is(await exchange.role('1.0.0', signal), 'agent');
+  await exchange.prepare({ version: '2.0.0', image: 'NO/IMAGE:2.0.0' }, signal);
+  assert.is(await exchange.handOver(signal), 'guard');
+  assert.is(await exchange.guard(signal), 'agent');
+  assert.match(exchange.lastFailure()?.reason ?? '', /NO\/IMAGE:2\.0\.0 is no image reference/);
 }
 
 /** One line a resource. */

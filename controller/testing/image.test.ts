@@ -6,11 +6,11 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseAllDocuments } from 'yaml';
 import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
 import { packageVersion } from '../package-root.ts';
 import { clusterOrSkip } from './cluster.ts';
-import type { ClusterPod, TestCluster } from './cluster.ts';
+import type { ClusterPod } from './cluster.ts';
+import { fitted } from './cluster-agent.ts';
 import { buildImage, docker, IMAGE } from './image.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
@@ -32,22 +32,6 @@ interface NodeRow {
   readonly name: string;
   readonly status: string;
   readonly agentVersion: string;
-}
-
-/** The agent's pod shares the network of this machine, where the API server is, and gets its token by name. */
-async function fitted(cluster: TestCluster, manifest: string): Promise<readonly object[]> {
-  const server = new URL((await cluster.kubectl(['config', 'view', '--minify', '--output', 'jsonpath={.clusters[0].cluster.server}'])).trim());
-  return parseAllDocuments(manifest).map((document) => {
-    const object = document.toJS() as { kind: string; spec: { template: { spec: { hostNetwork?: boolean; containers: { env?: object[]; volumeMounts: object[] }[]; volumes: object[] } } } };
-    if (object.kind !== 'Deployment') return object;
-    const pod = object.spec.template.spec;
-    pod.hostNetwork = true;
-    pod.containers[0]!.env = [{ name: 'KUBERNETES_SERVICE_HOST', value: server.hostname }, { name: 'KUBERNETES_SERVICE_PORT', value: server.port }];
-    pod.containers[0]!.volumeMounts.push({ name: 'account', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount', readOnly: true });
-    const sources = [{ serviceAccountToken: { path: 'token' } }, { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } }];
-    pod.volumes.push({ name: 'account', projected: { sources } });
-    return object;
-  });
 }
 
 const test = suite('the image');
