@@ -138,7 +138,7 @@ function check(cluster: TestCluster): void {
       // container only when it looks through all of its pods, once a minute.
       await cluster.kubectl(['delete', 'pod', '--namespace', NAMESPACE, '--wait=false', pods[0]!.metadata.name]);
       await sleepUntil(async () => (await cluster.list<ClusterPod>('pods', NAMESPACE)).every(({ metadata }) => metadata.name !== pods[0]!.metadata.name), { what: 'the end of a replica', timeoutMs: 180_000 });
-      await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent at the other replica', timeoutMs: 60_000 }).catch(async (error: unknown) => {
+      await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent at the other replica', timeoutMs: 150_000 }).catch(async (error: unknown) => {
         throw new Error(`${String(error)}\n${await logs()}\n${readFileSync(join(home, 'agent.log'), 'utf8').slice(-4_000)}\n${await cluster.kubectl(['get', 'pods,endpoints', '--namespace', NAMESPACE, '--output', 'wide']).catch(String)}`);
       });
     } finally {
