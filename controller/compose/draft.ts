@@ -21,6 +21,8 @@ export interface Whole {
   readonly volumes: Labels;
   /** Directories of whoever runs compose that became volumes, by where they lie. */
   readonly directories: Map<string, MadeVolume>;
+  /** Volumes in memory, and the service that had each first. */
+  readonly memories: Map<string, string>;
   /** What can be settled only when every service was read. */
   readonly later: (() => void)[];
   /** Services that others wait for to end well. */

@@ -117,6 +117,30 @@ test('certificates are copied, keys and databases are not', () => {
   assert.equal(said.map((one) => one.split(':')[0] + one.slice(one.indexOf(':'), one.indexOf(':') + 2)), ['FileCopied compose.yaml:5', 'SecretToSeal compose.yaml:6', 'SecretToSeal compose.yaml:7', 'DirectoryOfNode compose.yaml:8', 'DirectoryOfNode compose.yaml:9']);
 });
 
+test('a volume that its driver keeps in memory is memory', () => {
+  const { config, said } = read('services:\n  a: { image: a, volumes: [ "m:/m" ] }\n  b:\n    image: b\n    volumes: [ "m:/n:ro" ]\nvolumes:\n  m: { driver_opts: { type: tmpfs, device: tmpfs, o: "size=64m" } }\n');
+  assert.equal([config['a']?.volumes, config['b']?.volumes], [[{ path: '/m', type: 'tmpfs', size: '64Mi' }], [{ path: '/n', type: 'tmpfs', size: '64Mi', readOnly: true }]]);
+  assert.equal(said, ['Differs compose.yaml:5: the volume m is in memory; a and b have one each']);
+  assert.match(service('volumes: [ "m:/m" ]', 'a', 'volumes: { m: { driver_opts: { type: tmpfs, device: tmpfs, o: "uid=5" } } }').said.join(), 'driver_opts');
+});
+
+test('the whole directory of the compose file goes nowhere, built or not', () => {
+  assert.match(service('volumes: [ ".:/etc/vpn" ]').said.join(), 'DirectoryOfNode compose.yaml:4: . is all that lies beside');
+  assert.match(service('build: .\nvolumes: [ ".:/code" ]').said.join(), 'DirectoryOfNode compose.yaml:5: . is where the image is made from');
+  assert.match(service('volumes: [ "./Caddyfile:/etc/caddy/Caddyfile" ]').said.join(), 'FileMissing');
+});
+
+test('a container that borrows the network of another is told where it is instead', () => {
+  const { config, said } = read('services:\n  vpn: { image: v }\n  a: { image: a, network_mode: "service:vpn" }\n');
+  assert.is(config['a']?.networkMode, undefined);
+  assert.match(said.join(), 'NotCarriedOver compose.yaml:3: network_mode: the network of another container (service:vpn) cannot be shared; a is on the target’s own');
+});
+
+test('files of an image are told once', () => {
+  const said = service('volumes:\n  - { type: image, source: other, target: /o, image: { subpath: x } }\n  - { type: image, source: other, target: /p }').said;
+  assert.equal(said.map((one) => one.split(':').slice(0, 2).join(':')), ['NotCarriedOver compose.yaml:5', 'NotCarriedOver compose.yaml:6']);
+});
+
 test('options of tmpfs that the engine sets in any case are no loss', () => {
   const { config, said } = service('tmpfs: [ "/t:size=1m,mode=1777,noexec,nosuid,nodev", "/r:ro" ]');
   assert.equal(config['a']?.volumes, [{ path: '/t', type: 'tmpfs', size: '1Mi' }, { path: '/r', type: 'tmpfs', readOnly: true }]);

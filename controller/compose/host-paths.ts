@@ -47,9 +47,9 @@ export function relative(draft: Draft, source: Placed<string>, target: string, r
 
 function directory(draft: Draft, { value, at }: Placed<string>, path: string, target: string, readOnly: boolean): void {
   const { jail, findings } = draft.whole;
-  if (path === '.' || (!readOnly && itemOf(draft.dict, 'build') !== undefined)) {
-    return findings.add('DirectoryOfNode', at, `${value} is where the image is made from, which is for developing`, 'Build it into the image.');
-  }
+  const built = itemOf(draft.dict, 'build') !== undefined;
+  if (built && (path === '.' || !readOnly)) return findings.add('DirectoryOfNode', at, `${value} is where the image is made from, which is for developing`, 'Build it into the image.');
+  if (path === '.') return findings.add('DirectoryOfNode', at, `${value} is all that lies beside the compose file, that file included`, 'Keep in a directory of its own what the container needs.');
   const files = jail.list(path);
   if (files?.every((file) => /(^|\/)\.(gitkeep|gitignore|keep)$/.test(file)) === true) return becomesVolume(draft, at, path, value, target, readOnly);
   const texts = (files ?? []).map((file) => [file, jail.look(posix.join(path, file))] as const);
@@ -92,5 +92,7 @@ export function noteNested({ directories, findings }: Whole): void {
 
 function looksLikeFile(path: string): boolean {
   if (/\.d\/*$/.test(path)) return false;
+  // Caddyfile, Corefile, Procfile.
+  if (/(^|\/)[A-Z][a-z]+file$/.test(path)) return true;
   return /[^./]\.[A-Za-z0-9]{1,10}$/.test(path) || /(^|\/)\.[a-z]+(rc|env|ignore|conf)?$/.test(path);
 }

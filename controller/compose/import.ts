@@ -86,7 +86,7 @@ function imagesOf(project: Project, product: string, jail: Jail, findings: Findi
   for (const { name } of named) if (label(name) === name) images.of(name);
   const jobs = jobsOf(project.services.values(), (item) => values.text(item));
   const deployable = new Set(named.flatMap(({ name, image }) => (image === undefined ? [] : [name])));
-  const whole: Whole = { project, product, jail, values, findings, images, volumes: new Labels(), directories: new Map(), later: [], jobs, deployable };
+  const whole: Whole = { project, product, jail, values, findings, images, volumes: new Labels(), directories: new Map(), memories: new Map(), later: [], jobs, deployable };
   for (const name of project.volumes.keys()) if (label(name) === name) whole.volumes.of(name);
   accountGround({ whole });
 

@@ -6,14 +6,14 @@ import { lost } from './draft.ts';
 import { ofHome, relative } from './host-paths.ts';
 import type { Dict, Item } from './tree.ts';
 import { size } from './units.ts';
-import { boundDevice } from './volume-driver.ts';
+import { boundDevice, inMemory } from './volume-driver.ts';
 import { itemOf } from './values.ts';
 import type { Placed } from './values.ts';
 
 const VOLUME_KEYS: ReadonlySet<string> = new Set(['type', 'source', 'target', 'read_only', 'bind', 'volume', 'tmpfs']);
 const VOLUME_LOST = {
   consistency: { why: 'it means something on a Mac only', code: 'NoEffect' },
-  image: { why: 'images as volumes are not known; see configContainer for files of an image' },
+  image: { why: 'images as volumes are not known', hint: 'Copy the files of an image into a volume with `configContainer`.' },
   cluster: { why: 'swarm’s cluster volumes are not known' },
 } as const;
 /** What makes no difference on a Linux node. */
@@ -61,6 +61,9 @@ function longVolume(draft: Draft, dict: Dict): void {
   options(draft, dict);
   const source = text('source');
   if (type === 'tmpfs') return addTmpfs(draft, dict.at, target, tmpfsSize(draft, dict));
+  // What is wanted of the image was told by its key.
+  if (type === 'image' && dict.entries.has('image')) return undefined;
+  if (type === 'image') return lost(draft, dict.at, `volumes: ${VOLUME_LOST.image.why}`, VOLUME_LOST.image.hint);
   if (type !== 'bind' && type !== 'volume') return lost(draft, dict.at, `volumes: the type ${type.slice(0, 20)} is not known`);
   if (source === undefined) return type === 'volume' ? anonymous(draft, dict.at, target) : findings.add('ComposeInvalid', dict.at, 'a bind needs a source');
   // A bind's source is a path even where it looks like a name.
@@ -97,6 +100,8 @@ function place(draft: Draft, source: Placed<string>, target: string, readOnly: b
   if (named || !/^[./~]/.test(value)) {
     if (value === '') return findings.add('ComposeInvalid', at, 'the volume has no name');
     if (!project.volumes.has(value)) findings.add('ComposeInvalid', at, `the volume ${value.slice(0, 60)} is not declared under \`volumes\``);
+    const memory = inMemory(draft.whole.values, project.volumes.get(value)?.item);
+    if (memory !== undefined) return addShared(draft, at, value, target, memory.size, readOnly);
     const device = boundDevice(draft.whole.values, project.volumes.get(value)?.item);
     if (device !== undefined) return place(draft, { ...source, value: device }, target, readOnly);
     const name = volumes.of(value);
@@ -115,6 +120,15 @@ function addTmpfs(draft: Draft, at: Position, path: string, written: string | un
   const limit = written === undefined ? undefined : size(written);
   if (written !== undefined && limit === undefined) draft.whole.findings.add('ComposeInvalid', at, 'this is no size: 64m');
   addVolume(draft, at, { path: clean(path), type: 'tmpfs', ...(limit !== undefined && { size: limit }), ...(readOnly && { readOnly }) });
+}
+
+/** A named volume in memory: the containers of one node could share it, and here each has its own. */
+function addShared(draft: Draft, at: Position, name: string, target: string, limit: string | undefined, readOnly: boolean): void {
+  const { memories, findings } = draft.whole;
+  const other = memories.get(name) ?? draft.service;
+  memories.set(name, other);
+  if (other !== draft.service) findings.add('Differs', at, `the volume ${name.slice(0, 60)} is in memory; ${other} and ${draft.service} have one each`);
+  addTmpfs(draft, at, target, limit, readOnly);
 }
 
 export function takeTmpfs(draft: Draft, item: Item): void {

@@ -1,7 +1,7 @@
 /** What binds services to each other: dependencies, links, networks, volumes of another. */
 import type { Draft } from './draft.ts';
 import type { Dict, Item } from './tree.ts';
-import { boundDevice } from './volume-driver.ts';
+import { boundDevice, inMemory } from './volume-driver.ts';
 import { isNothing, itemOf } from './values.ts';
 import type { Loss } from './values.ts';
 
@@ -99,7 +99,7 @@ function outsideName(draft: Draft, name: string, dict: Dict): string | undefined
 export function takeNetworkMode(draft: Draft, item: Item): void {
   const mode = draft.whole.values.text(item) ?? '';
   if (mode === 'host' || mode === 'none') draft.config.networkMode = mode;
-  else if (mode !== '' && mode !== 'bridge' && mode !== 'default') draft.whole.findings.add('NotCarriedOver', item.at, `network_mode: the network of another container (${mode.slice(0, 60)}) cannot be shared`, 'The images of a product meet each other by their names; what has to be in one network namespace fits into one image only.');
+  else if (mode !== '' && mode !== 'bridge' && mode !== 'default') draft.whole.findings.add('NotCarriedOver', item.at, `network_mode: the network of another container (${mode.slice(0, 60)}) cannot be shared; ${draft.service} is on the target’s own, past the other`, 'Where the other is a VPN, do not deploy it so. Else the images of a product meet each other by their names instead of localhost.');
 }
 
 const NETWORK_KEYS: ReadonlySet<string> = new Set(['name', 'external']);
@@ -134,7 +134,7 @@ export function accountGround(draft: Pick<Draft, 'whole'>): void {
     if (external !== undefined && !isNothing(external)) findings.add('NotCarriedOver', key, `the volume ${name} lives elsewhere; Tagboat’s is a new one of the target`, 'Copy the data into it, or mount an absolute path of the node.');
     else if (itemOf(dict, 'name') !== undefined) findings.add('Differs', key, `the volume ${name} is named after the target on the node, not as the file says`);
     if (typeof word === 'string' && !['local', ''].includes(word)) findings.add('NotCarriedOver', (driver as Item).at, `driver: volumes are the engine’s own, not of ${word.slice(0, 30)}`);
-    if (options !== undefined && !isNothing(options) && boundDevice(values, item) === undefined) findings.add('NotCarriedOver', options.at, 'driver_opts: options of a volume driver are not known', 'Mount it on the node and name the absolute path.');
+    if (options !== undefined && !isNothing(options) && boundDevice(values, item) === undefined && inMemory(values, item) === undefined) findings.add('NotCarriedOver', options.at, 'driver_opts: options of a volume driver are not known', 'Mount it on the node and name the absolute path.');
   }
   for (const [section, known] of [['secrets', ['file', 'environment', 'external', 'name']], ['configs', ['file', 'environment', 'content', 'external', 'name']]] as const) {
     for (const { item } of project[section].values()) {
