@@ -162,6 +162,18 @@ test('links, submodules and odd names come with their mode, in byte order; a mis
   assert.equal(paths(diff.added), ['a/link', 'a/module', 'a/x.yaml']);
 });
 
+test('the size of a delta is found, however long the code tables before its first byte are', async () => {
+  // Many letters, some of them much more often than others: the tables alone fill hundreds of bytes.
+  const text = (count: number): string => Array.from({ length: count }, () => String.fromCharCode(33 + Math.floor(200 * (randomBytes(4).readUInt32BE() / 2 ** 32) ** 4))).join('');
+  const steady = text(3000);
+  let last = '';
+  for (let round = 0; round < 4; round += 1) last = await repository.commit({ 'deployments/shop.yaml': `${text(2000)}${steady}` }, `round ${String(round)}`);
+  await repository.git(['repack', '-adfq', '--depth=50', '--window=50']);
+  const mirror = await openMirror();
+  await mirror.fetch(await wants());
+  for (let commit: string | undefined = last; commit !== undefined; commit = (await mirror.commit(commit)).parents[0]) assert.equal(Object.keys(await contents(mirror, commit)), ['deployments/shop.yaml']);
+});
+
 test('a diff agrees with native Git, also when files become directories', async () => {
   const first = await repository.commit({ ...manyFiles(60), x: 'file', 'y/in': 'dir' });
   const second = await repository.commit({ x: null, 'x/in': 'now a directory', 'y/in': null, y: 'now a file', 'apps/d3/new.yaml': 'new', 'apps/d4/f4.yaml': { mode: '100755', content: 'other' } });

@@ -355,7 +355,7 @@ export class Mirror implements ObjectSource {
 
   #corrupt(cause: unknown): TagboatError {
     if (cause instanceof TagboatError && cause.code === 'MirrorCorrupt') return cause;
-    return new RemoteError('MirrorCorrupt', `the mirror of ${this.#remote.url} is damaged and could not be made anew`, { cause, retryAfterMs: retryAfterOf(cause) });
+    return new RemoteError('MirrorCorrupt', `the mirror of ${this.#remote.url} is damaged, and could not be made anew: ${reasonOf(cause)}`, { cause, retryAfterMs: retryAfterOf(cause), hint: 'It is tried again by itself, more and more rarely. If the repository itself is in order (git fsck), report this.' });
   }
 
   /** A full or read-only disk is neither damage nor the remote's fault. */
@@ -364,6 +364,13 @@ export class Mirror implements ObjectSource {
     if (code === undefined) return error;
     return new TagboatError('MirrorCorrupt', `the mirror of ${this.#remote.url} cannot be written in ${this.#directory} (${code})`, { cause: error, hint: 'Check the disk and its permissions.' });
   }
+}
+
+/** The innermost words: the outer ones tell of the mirror alone. */
+function reasonOf(cause: unknown): string {
+  const words: string[] = [];
+  for (let at = cause; at instanceof Error && words.length < 4; at = at.cause) words.push(at.message);
+  return words.length === 0 ? String(cause) : words.join(': ');
 }
 
 /** A want of `fetch` for what `fetchBeside` brought: kept, but not watched. */

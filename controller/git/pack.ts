@@ -20,6 +20,11 @@ export interface GitObject {
 const TYPES: Readonly<Record<number, ObjectType>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
 const OFFSET_DELTA = 6;
 const NAMED_DELTA = 7;
+/**
+ * Of a deflated delta, so much as holds its two sizes at the worst. The code tables of a dynamic block come before its first byte: of 316 lengths with up
+ * to 14 bits each, 570 bytes and more with their head; some tens of bits a byte follow.
+ */
+const DELTA_HEAD_BYTES = 1024;
 /** Bases of deltas that are kept, as the next object often builds on the same. */
 const KEPT_BYTES = 16_777_216;
 
@@ -55,7 +60,7 @@ export class Pack {
     const bytes = await this.#load();
     const { type, size, data } = entryAt(bytes, this.#offset(oid));
     if (TYPES[type] !== undefined) return size;
-    return deltaResultSize(inflateSync(bytes.subarray(data, data + 64), { finishFlush: constants.Z_SYNC_FLUSH }));
+    return deltaResultSize(inflateSync(bytes.subarray(data, data + DELTA_HEAD_BYTES), { finishFlush: constants.Z_SYNC_FLUSH }));
   }
 
   async object(oid: string): Promise<GitObject> {
