@@ -139,6 +139,31 @@ test('wrong use ends with 2', async () => {
   assert.is((await run('import', 'compose', file, '--output', output, '--env-file', join(scratch, 'gone.env'))).code, 2);
 });
 
+/** Habits of published files: a job that nothing waits for, a reader of the writer's directory, a cleared entry point, a volume in memory. */
+const HABITS = `
+services:
+  store:
+    image: tagboat-test-db:16
+    restart: always
+    volumes: [ "./state/data:/data" ]
+    healthcheck: { test: [ CMD, test, -s, /data/born ], interval: 1s, retries: 20 }
+  store-init:
+    image: busybox:1.36
+    entrypoint: [ ]
+    command: [ sh, -c, "echo $$((6 * 7)) > /quick/answer && grep -qx 42 /quick/answer" ]
+    volumes: [ "quick:/quick" ]
+  reader:
+    image: busybox:1.36
+    restart: unless-stopped
+    stop_grace_period: 0s
+    entrypoint: sh -c
+    command: [ "while true; do sleep 1; done" ]
+    volumes: [ "./state/data:/data:ro", "quick:/quick" ]
+    depends_on: { store: { condition: service_healthy } }
+    healthcheck: { test: "test -s /data/born && ! touch /data/mine && grep ' /quick ' /proc/mounts | grep -q tmpfs", interval: 1s, retries: 10 }
+volumes: { quick: { driver_opts: { type: tmpfs, device: tmpfs, o: "size=1m" } } }
+`;
+
 /** Of several files: an override, variables from files, a published port at one address, tmpfs. */
 const LAYERS: Readonly<Record<string, string>> = {
   'compose.override.yaml': 'services:\n  app:\n    ports: !override [ "127.0.0.1:${PORT}:8080" ]\n    environment: { WORD: over }\n',
@@ -193,6 +218,16 @@ if (world !== undefined) {
     const prefix = world.prefix('compose');
     assert.is(end.outcome, 'succeeded', JSON.stringify(end.outcome === 'failed' && [end.reason, end.evidence]));
     assert.equal(end.containers.map(({ name, state, health }) => `${name.slice(prefix.length + 1)} ${state} ${health}`).sort(), ['db running healthy', 'migrate exited none', 'page running healthy', 'web-one running healthy']);
+  });
+
+  test('what the habits of published files became deploys', async () => {
+    const { file, output } = project('habits', HABITS);
+    const imported = await run('import', 'compose', file, '--output', output, '--product', 'habits');
+    assert.is((await run('validate', output)).code, 0);
+    const end = await deployed(output, 'habits', 'habits');
+    const prefix = world.prefix('habits');
+    assert.is(end.outcome, 'succeeded', `${JSON.stringify(end.outcome === 'failed' && [end.reason, end.evidence])}\n${imported.out}`);
+    assert.equal(end.containers.map(({ name, state, health }) => `${name.slice(prefix.length + 1)} ${state} ${health}`).sort(), ['reader running healthy', 'store running healthy', 'store-init exited none']);
   });
 }
 
