@@ -125,6 +125,23 @@ if (world !== undefined) {
     await remove(prefix);
   });
 
+  test('an attempt that is stopped when requests go to the new container already gives them back before that one goes', async () => {
+    const prefix = world.prefix('stopped');
+    await good(prefix, { web: web('1.0.0') });
+    const running = load(4);
+    const stop = new AbortController();
+    const progress = (step: string, text: string): void => {
+      if (step === 'route' && text.startsWith('leads requests to the new')) stop.abort();
+    };
+    const end = await engine.deploy(world.spec(prefix, { web: web('1.1.0') }), undefined, { ...contextOf(++attempt, { cancel: stop.signal }), progress });
+    assert.ok(end.outcome === 'cancelled' && end.restored, JSON.stringify(end));
+    const { answers, bad } = await running.stop();
+    assert.equal(bad, []);
+    assert.ok(answers > 20, `${answers} answers`);
+    assert.equal((await ask('/')).body, '1.0.0');
+    await remove(prefix);
+  });
+
   test('a request under way is answered by the container that it went to', async () => {
     const prefix = world.prefix('slow');
     const slow = (version: string): { image: string; config: ContainerConfig } => ({
