@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../../controller/testing/processes.ts';
+import { sleepUntil } from '../../../controller/testing/sleep-until.ts';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../../core/engine.ts';
 import { engineForTests, pulled, until } from '../../testing/engine.ts';
@@ -82,6 +83,18 @@ if (world !== undefined) {
     };
   }
 
+  /** `/cgi-bin/wait` takes a while and tells who answers. */
+  const slow = (version: string): { image: string; config: ContainerConfig } => ({
+    image: 'busybox:1.36',
+    config: {
+      command: ['sh', '-c', `mkdir -p /tmp/w/cgi-bin; printf '#!/bin/sh\\nsleep 4\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n${version}"\\n' > /tmp/w/cgi-bin/wait; chmod 755 /tmp/w/cgi-bin/wait; echo ${version} > /tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w`],
+      expose: 'http',
+      routing: { domain: 'shop.example.org', port: 8080 },
+      healthCheck: { http: { path: '/index.html', port: 8080 }, interval: '200ms' },
+      stopGrace: '8s',
+    },
+  });
+
   test('names, paths, limits: the narrowest route answers, and what nobody answers is 404', async () => {
     const prefix = world.prefix('routes');
     await good(prefix, {
@@ -125,41 +138,43 @@ if (world !== undefined) {
     await remove(prefix);
   });
 
-  test('an attempt that is stopped when requests go to the new container already gives them back before that one goes', async () => {
-    const prefix = world.prefix('stopped');
-    await good(prefix, { web: web('1.0.0') });
-    const running = load(4);
-    const stop = new AbortController();
-    const progress = (step: string, text: string): void => {
-      if (step === 'route' && text.startsWith('leads requests to the new')) stop.abort();
-    };
-    const end = await engine.deploy(world.spec(prefix, { web: web('1.1.0') }), undefined, { ...contextOf(++attempt, { cancel: stop.signal }), progress });
-    assert.ok(end.outcome === 'cancelled' && end.restored, JSON.stringify(end));
-    const { answers, bad } = await running.stop();
-    assert.equal(bad, []);
-    assert.ok(answers > 20, `${answers} answers`);
-    assert.equal((await ask('/')).body, '1.0.0');
-    await remove(prefix);
-  });
-
   test('a request under way is answered by the container that it went to', async () => {
     const prefix = world.prefix('slow');
-    const slow = (version: string): { image: string; config: ContainerConfig } => ({
-      image: 'busybox:1.36',
-      config: {
-        command: ['sh', '-c', `mkdir -p /tmp/w/cgi-bin; printf '#!/bin/sh\\nsleep 2\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n${version}"\\n' > /tmp/w/cgi-bin/wait; chmod 755 /tmp/w/cgi-bin/wait; echo ${version} > /tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w`],
-        expose: 'http',
-        routing: { domain: 'shop.example.org', port: 8080 },
-        healthCheck: { http: { path: '/index.html', port: 8080 }, interval: '200ms' },
-        stopGrace: '8s',
-      },
-    });
     await good(prefix, { web: slow('first') });
     const pending = ask('/cgi-bin/wait');
     await new Promise((resolve) => setTimeout(resolve, 300));
     await good(prefix, { web: slow('second') });
     assert.equal(await pending, { status: 200, body: 'first' });
     assert.equal((await ask('/index.html')).body, 'second');
+    await remove(prefix);
+  });
+
+  test('an attempt that is stopped when requests go to the new container already: what that one has begun, it answers before it goes', async () => {
+    const prefix = world.prefix('stopped');
+    await good(prefix, { web: slow('first') });
+    const stop = new AbortController();
+    let toOld: Promise<Answer> | undefined;
+    const progress = (step: string, text: string): void => {
+      if (step === 'route' && text.startsWith('leads requests to the new')) toOld = ask('/cgi-bin/wait');
+    };
+    const deploying = engine.deploy(world.spec(prefix, { web: slow('second') }), undefined, { ...contextOf(++attempt, { cancel: stop.signal }), progress });
+    // While the old one is waited for.
+    await sleepUntil(async () => (await ask('/index.html')).body === 'second', { what: 'the new container', timeoutMs: 60_000 });
+    const toNew = ask('/cgi-bin/wait');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    stop.abort();
+    const end = await deploying;
+    assert.ok(end.outcome === 'cancelled' && end.restored, JSON.stringify(end));
+    assert.equal([await toOld, await toNew], [{ status: 200, body: 'first' }, { status: 200, body: 'second' }]);
+    assert.equal((await ask('/index.html')).body, 'first');
+    await remove(prefix);
+  });
+
+  test('a proxy that is started again while no agent is there leads to the container of now', async () => {
+    const prefix = world.prefix('again');
+    for (const version of ['1.0.0', '1.1.0']) await good(prefix, { web: web(version) });
+    await docker.getContainer(PROXY_NAME).restart({ t: 0 });
+    await sleepUntil(async () => (await ask('/').catch(() => undefined))?.body === '1.1.0', { what: 'an answer of the container of now', timeoutMs: 30_000 });
     await remove(prefix);
   });
 
