@@ -160,7 +160,7 @@ test('it goes to the configured API and nowhere else, redirects included', async
   const fetch = forgeFetch(`${server.api}/api`, new Secret(TOKEN));
   server.fault = { status: 307, headers: { location: elsewhere }, times: 1 };
   assert.is((await refusal(fetch(`${server.api}/api/user`, { headers: { authorization: TOKEN } }))).status, 307);
-  for (const url of [elsewhere, `${server.api}/other`, `${server.api}/apiary`]) assert.match((await refusal(fetch(url, { headers: { authorization: TOKEN } }))).message, 'is not the configured API');
+  for (const url of [elsewhere, `${elsewhere}${new URL(server.api).pathname.replace(/\/+$/, '')}/api/user`, `${server.api}/other`, `${server.api}/apiary`]) assert.match((await refusal(fetch(url, { headers: { authorization: TOKEN } }))).message, 'is not the configured API');
   assert.equal(heard, []);
   server.fault = { status: 401, times: 1 };
   assert.not.match((await refusal(fetch(`${server.api}/api/${TOKEN}`))).message, TOKEN);

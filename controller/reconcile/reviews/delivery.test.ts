@@ -11,7 +11,7 @@ import { ForgeServer } from '../../forges/testing/forge-server.ts';
 import { createLogger } from '../../log.ts';
 import { Secret } from '../../secret.ts';
 import { acquireLease } from '../../store/lease.ts';
-import { claimOutbox, enqueue } from '../../store/outbox.ts';
+import { claimOutbox, enqueue, noteSent } from '../../store/outbox.ts';
 import type { OutboxPayload } from '../../store/outbox.ts';
 import { testDatabase } from '../../testing/database.ts';
 import type { TestDatabase } from '../../testing/database.ts';
@@ -159,6 +159,20 @@ test('a branch is told at the request that comes from it, whenever that is opene
   run();
   await sent('comment');
   assert.equal(server.state.comments.map(({ request }) => request), [4]);
+});
+
+test('what changes while it is being told is told afterwards, in the same comment', async () => {
+  const lease = { name: teamLease('acme'), token };
+  await put(comment('First'));
+  const claimed = (await claimOutbox(db.pool, 'acme', lease))!;
+  await enqueue(db.pool, 'acme', REF, comment('Second'));
+  await noteSent(db.pool, 'acme', claimed, '4711');
+  const after = await row('comment');
+  assert.is(after.state, 'waiting');
+  assert.ok(after.waitMs > 1_000, 'not at once: it may change again');
+  await due();
+  const next = await claimOutbox(db.pool, 'acme', lease);
+  assert.equal([next?.payload, next?.remoteId, next?.unsure], [comment('Second'), '4711', false]);
 });
 
 test('without the lease nothing is told', async () => {
