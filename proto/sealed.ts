@@ -3,6 +3,8 @@
  * file (age-encryption.org/v1) in base64. Beside the stanzas that wrap its key stands one that names each recipient in
  * clear, so that everybody sees for which key it was made; team and node stand inside the ciphertext.
  */
+import { bech32 } from '@scure/base';
+
 const INTRO = 'age-encryption.org/v1\n';
 /** Unknown stanzas are passed over by age itself, so plain `age -d` with the node's identity opens the file too. */
 const RECIPIENT_STANZA = 'tagboat.dev/recipient';
@@ -44,6 +46,11 @@ interface Envelope extends SealedFor {
 
 export function isRecipient(text: string): boolean {
   return RECIPIENT.test(text);
+}
+
+/** Whether the check sum in a recipient is right: a letter that was mistyped or cut off is found without a key. */
+export function isWholeRecipient(text: string): boolean {
+  return isRecipient(text) && bech32.decodeUnsafe(text, false)?.prefix === 'age';
 }
 
 /** The recipients that a well-formed sealed value was made for; undefined for anything else. Needs no key and decrypts nothing. */

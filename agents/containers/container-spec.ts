@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ContainerConfig, TargetImage, TargetSpec } from '../../schemas/gen/types.ts';
-import { LABEL, finalName } from './labels.ts';
+import { finalName, LABEL, OWN_LABELS } from './labels.ts';
 import { imageKey, type ReadyImage, type WantedImage } from './images.ts';
 import { milliseconds } from '../core/duration.ts';
 import type { AccessOf } from '../core/registry-access.ts';
@@ -126,7 +126,8 @@ function labelsOf(
   own: { role: string; hash: string; digest: string; reference: string; grace: number; route?: Route | undefined },
 ): Record<string, string> {
   return {
-    ...image.config.labels,
+    // What is the agent's own is never a manifest's word: a route that nobody checked would be one.
+    ...Object.fromEntries(Object.entries(image.config.labels ?? {}).filter(([key]) => !key.startsWith(OWN_LABELS))),
     [LABEL.team]: spec.team,
     [LABEL.deployment]: spec.deployment,
     [LABEL.prefix]: spec.prefix,

@@ -4,6 +4,9 @@
  */
 import type { ContainerSummary } from './runtime.ts';
 
+/** What their keys start with. */
+export const OWN_LABELS = 'tagboat.dev/';
+
 export const LABEL = {
   team: 'tagboat.dev/team',
   deployment: 'tagboat.dev/deployment',

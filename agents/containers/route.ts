@@ -4,7 +4,7 @@
  */
 import type { ContainerConfig } from '../../schemas/gen/types.ts';
 import type { AttemptContext } from '../core/engine.ts';
-import { quantity } from '../core/quantity.ts';
+import { quantity } from '../../proto/quantity.ts';
 
 export interface Route {
   /** Lower case; `*.example.org` for every name below it; '' for every name. */
@@ -23,7 +23,7 @@ export interface Route {
 /** Undefined where nothing is exposed. */
 export function routeOf(config: ContainerConfig): Route | undefined {
   if ((config.expose ?? 'none') === 'none') return undefined;
-  const { domain = '', path = '/', stripPath = false, uploadLimit, port = config.ports?.[0]?.internal } = config.routing ?? {};
+  const { domain = '', path = '/', stripPath = false, uploadLimit, port = config.ports?.find(({ protocol }) => protocol !== 'udp')?.internal } = config.routing ?? {};
   if (port === undefined) return undefined;
   const limit = uploadLimit === undefined ? null : Math.round(quantity(uploadLimit));
   return { domain: domain.toLowerCase(), path: path.replace(/(.)\/+$/, '$1'), stripPath, uploadLimit: limit, port, tls: config.expose === 'https' };

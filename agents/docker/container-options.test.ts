@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ContainerConfig } from '../../schemas/gen/types.ts';
 import { containerOptions } from './container-options.ts';
-import { quantity } from '../core/quantity.ts';
+import { quantity } from '../../proto/quantity.ts';
 
 function optionsOf(config: ContainerConfig): ReturnType<typeof containerOptions> {
   return containerOptions({ name: 'shop-web', image: 'web@sha256:1', config, labels: { own: '1' }, networks: [{ name: 'shop', aliases: ['web'] }], volumeNames: { data: 'shop-data' }, secrets: { environment: {}, files: [] } });

@@ -6,7 +6,7 @@ import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerod
 import type { ContainerConfig, DockerConfig, Resources, Volume } from '../../schemas/gen/types.ts';
 import { milliseconds } from '../core/duration.ts';
 import type { ContainerPlan } from '../containers/runtime.ts';
-import { quantity } from '../core/quantity.ts';
+import { quantity } from '../../proto/quantity.ts';
 
 export function containerOptions(plan: ContainerPlan): ContainerCreateOptions {
   const { config } = plan;

@@ -123,6 +123,7 @@ test('wrong use is said before anything is read or asked', async () => {
   assert.is((await run(['--node', 'harbor', '--all-nodes'], 'x')).code, 2);
   assert.is((await run(['--node', 'harbor'], '')).code, 2);
   assert.is((await run(['--node', 'harbor', '--file', 'missing'], 'x')).code, 2);
+  assert.equal([(await run(['missing', '--node', 'harbor'], 'x')).code, (await run(['--node', 'harbor', '--name', 'two words'], 'x')).code], [2, 2]);
   assert.match((await run(['--node', 'harbor'], Buffer.alloc(60_000))).err, /longer than/);
   const away = await run([join(directory, 'empty'), '--node', 'harbor', '--team', 'acme'], 'x', { TAGBOAT_URL: 'http://127.0.0.1:9' });
   assert.match(`${away.code} ${away.err}`, /^3 .*no recipients of harbor/);

@@ -2,6 +2,7 @@
  * `tagboat seal`: a value, never from the command line, becomes the `sealed:` block that only the agents of the named nodes can
  * open. Works alone where the Node manifests publish recipients; what they lack is asked of the controller.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
@@ -29,6 +30,8 @@ interface Flags {
   readonly token?: string;
 }
 
+/** As the schema has the keys of `secrets`. */
+const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,253}$/;
 /** So many columns of ciphertext a line. */
 const WIDTH = 96;
 const nodesShape = z.array(z.object({ name: z.string(), recipients: z.array(z.string()).default([]) }).passthrough());
@@ -49,6 +52,8 @@ export function registerSeal(program: Command, io: CliIo = processIo, input: Sec
 
 async function run(directory: string, flags: Flags, io: CliIo, input: SecretInput): Promise<number> {
   if ((flags.node === undefined) === (flags.allNodes !== true)) throw new TagboatError('UsageError', 'name the nodes: either --node NAME… or --all-nodes');
+  if (flags.name !== undefined && !SECRET_NAME.test(flags.name)) throw new TagboatError('UsageError', `${JSON.stringify(flags.name)} can be no name of a secret`, { hint: 'Take letters, digits and _, . or -, beginning with a letter or _; it names the variable.' });
+  if (!existsSync(directory)) throw new TagboatError('UsageError', `there is no directory ${directory}`, { hint: 'Name the one that the manifests are in, or none for the present one.' });
   const set = await readManifests(await directorySource(directory), new ParseCache()).catch(() => undefined);
   const { team, recipients } = await findRecipients(set, flags, io);
   const value = flags.file === undefined ? await readSecret(input, io) : await readFile(resolve(io.directory, flags.file)).catch((cause: unknown) => {
@@ -104,6 +109,6 @@ async function askController(client: ControllerClient, named: string | undefined
 function asYaml(sealed: Readonly<Record<string, string>>, name: string | undefined): string {
   const lines = ['sealed:'];
   for (const [node, ciphertext] of Object.entries(sealed)) lines.push(`  ${node}: >-`, ...(ciphertext.match(new RegExp(`.{1,${WIDTH}}`, 'g')) ?? []).map((line) => `    ${line}`));
-  const head = name === undefined ? [] : [`${/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name) ? name : JSON.stringify(name)}:`];
+  const head = name === undefined ? [] : [`${name}:`];
   return `${[...head, ...lines.map((line) => (name === undefined ? line : `  ${line}`))].join('\n')}\n`;
 }

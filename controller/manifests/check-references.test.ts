@@ -187,6 +187,29 @@ test('what a cluster has no word for is an error, and each image of a cluster ha
   assert.equal(check([...BASE, two, deployment('branch: main', 'live', 'cloud')]), []);
 });
 
+test('a public key with a wrong letter is found where it stands, before anybody seals to it', () => {
+  const key = 'age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42';
+  assert.equal(check([doc('Node', 'pier', `type: docker\nrecipients: [ ${key} ]`)]), []);
+  const mistyped = `${key.slice(0, -1)}${key.endsWith('q') ? 'p' : 'q'}`;
+  assert.equal(check([doc('Node', 'pier', `type: docker\nrecipients: [ ${key}, ${mistyped} ]`)]), [`RecipientInvalid ${mistyped}`]);
+});
+
+test('a value that means nothing to an engine is an error or, where it is only idle, a warning', () => {
+  const of = (config: string, node = 'harbor'): string[] => check([...BASE, WEB, deployment(`images: { web: { ${config} } }`, 'live', node)]);
+  for (const node of ['harbor', 'cloud']) {
+    for (const wrong of [
+      'resources: { limits: { cpu: 0 } }', 'resources: { limits: { memory: 64m } }', 'resources: { limits: { memory: 999999999999999E } }', 'resources: { requests: { memory: 2Gi }, limits: { memory: 1G } }', 'resources: { requests: { cpu: 2 }, limits: { cpu: 500m } }',
+      'volumes: [ { path: /a, type: tmpfs, size: 0 } ]', 'labels: { tagboat.dev/route: x }', 'expose: http, routing: { port: 80, uploadLimit: 500m }',
+      'healthCheck: { tcp: { port: 80 }, interval: 0s }', 'healthCheck: { tcp: { port: 80 }, timeout: 0ms }',
+    ]) assert.equal(of(wrong, node).map((found) => found.split(' ')[0]), ['ValueMeaningless'], `${wrong} on ${node}`);
+    for (const idle of ['routing: { domain: a.example }', 'healthCheck: { interval: 1s }', 'healthCheck: { tcp: { port: 80 }, settle: 1s }']) assert.match(of(idle, node).join(), /^ValueMeaningless .*\(warning\)$/, `${idle} on ${node}`);
+    for (const right of ['resources: { requests: { cpu: 0, memory: 64Mi }, limits: { cpu: 1m, memory: 64Mi } }', 'expose: none, routing: { domain: a.example }', 'healthCheck: { settle: 0s }', 'labels: { dev.tagboat/route: x }', 'volumes: [ { path: /a, type: tmpfs, size: 64Ki } ]']) assert.equal(of(right, node), [], `${right} on ${node}`);
+  }
+  assert.equal(of('docker: { files: { /etc/a/: { content: x } } }').map((found) => found.split(' ')[0]), ['ValueMeaningless']);
+  assert.equal(of('expose: http, ports: [ { internal: 53, protocol: udp } ]'), ['FieldNotSupported http'], 'no request is led to a port of datagrams');
+  assert.equal(of('expose: http, ports: [ { internal: 53, protocol: udp }, { internal: 80 } ]'), []);
+});
+
 test('what the engine would refuse or forget is said before', () => {
   const docker = (text: string, more = ''): string[] => check([...BASE, WEB, deployment(`images: { web: { docker: { ${text} }${more} } }`)]);
   assert.equal(docker('files: { /etc/a: { content: x } }'), []);

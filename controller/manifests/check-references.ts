@@ -10,7 +10,7 @@ import { compareProblems, problem } from '../model/problem.ts';
 import { checkRegistries } from '../model/registry.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { checkProducts, checkShortForms, checkVersion } from './check-version.ts';
-import { checkSealed } from './check-sealed.ts';
+import { checkRecipients, checkSealed } from './check-sealed.ts';
 import { checkTeam } from './check-team.ts';
 import { checkTarget } from '../model/check-target.ts';
 import { brokenHints, missing } from './missing-reference.ts';
@@ -82,6 +82,7 @@ export function check(set: ManifestSet, options: CheckOptions = {}, earlier?: Ch
 function checkOthers(set: ManifestSet): Problem[] {
   const problems: Problem[] = checkProducts(set);
   for (const kind of KINDS) if (kind !== 'Deployment') for (const manifest of set.byKind[kind].values()) problems.push(...checkSealed(manifest as AnyManifest));
+  for (const node of set.byKind.Node.values()) problems.push(...checkRecipients(node));
   for (const version of set.byKind.Version.values()) problems.push(...checkVersion(version, set));
   for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortForms(bundle));
   return problems;

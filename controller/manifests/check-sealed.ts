@@ -1,9 +1,9 @@
-/** Sealed blocks of a manifest that are none, whoever uses them. */
-import type { AnyManifest } from '../model/manifest.ts';
+/** Sealed blocks of a manifest that are none, whoever uses them, and public keys that are none. */
+import type { AnyManifest, Manifest } from '../model/manifest.ts';
 import { objectName, pointerStep } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
-import { damagedText, recipientsOf, sealedPlaces } from '../model/sealed.ts';
+import { damagedText, isWholeRecipient, recipientsOf, sealedPlaces } from '../model/sealed.ts';
 
 /** Manifests never change, so each is looked through once. */
 const remembered = new WeakMap<AnyManifest, readonly Problem[]>();
@@ -12,6 +12,13 @@ export function checkSealed(manifest: AnyManifest): readonly Problem[] {
   const known = remembered.get(manifest) ?? inside(manifest);
   remembered.set(manifest, known);
   return known;
+}
+
+/** Public keys of a node that are none: nothing could be sealed to them, which is better known before somebody tries. */
+export function checkRecipients(node: Manifest<'Node'>): readonly Problem[] {
+  return (node.spec.recipients ?? []).flatMap((recipient, index) =>
+    isWholeRecipient(recipient) ? [] : [problem('RecipientInvalid', node.position(`/spec/recipients/${index}`), `${recipient} is no public key: its check sum is wrong`, { object: objectName(node) })],
+  );
 }
 
 function inside(manifest: AnyManifest): Problem[] {

@@ -13,6 +13,7 @@ import { problem } from './problem.ts';
 import type { ResolvedImage, ResolvedImages } from './resolve-images.ts';
 import type { SecretNode } from './check-secrets.ts';
 import { checkSecrets } from './check-secrets.ts';
+import { checkValues } from './check-values.ts';
 import { unsupportedFields } from './node-support.ts';
 
 export interface CheckTargetInput {
@@ -28,8 +29,8 @@ export interface CheckTargetInput {
 export function checkTarget({ deployment, nodeType, recipients, resolved }: CheckTargetInput): Problem[] {
   const object = objectName(deployment);
   const problems: Problem[] = [];
-  const add = (code: ProblemCode, image: ResolvedImage, pointer: string, message: string, hint?: string): void => {
-    problems.push(problem(code, placeIn(resolved, image, pointer, deployment), message, { object, ...(hint === undefined ? {} : { hint }) }));
+  const add = (code: ProblemCode, image: ResolvedImage, pointer: string, message: string, hint?: string, severity?: 'warning'): void => {
+    problems.push(problem(code, placeIn(resolved, image, pointer, deployment), message, { object, ...(hint === undefined ? {} : { hint }), ...(severity === undefined ? {} : { severity }) }));
   };
   const node: SecretNode = { name: deployment.spec.node, recipients };
   const names = new Map<string, string>();
@@ -51,6 +52,7 @@ export function checkTarget({ deployment, nodeType, recipients, resolved }: Chec
       }
     }
     checkParts(image, (code, pointer, message) => add(code, image, pointer, message));
+    checkValues(image.name, config, (pointer, message, hint, severity) => add('ValueMeaningless', image, pointer, message, hint, severity));
     checkSecrets(image.name, config, node, (code, pointer, message) => add(code, image, pointer, message));
   }
   for (const [first, second] of portConflicts(resolved.images.flatMap((image, order) => portUses(image, image.config, order)))) {

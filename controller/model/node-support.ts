@@ -37,7 +37,7 @@ const DOCKER: readonly Rule[] = [
   present('/healthCheck/live', 'Docker hosts have one health check, not a liveness probe', (config) => config.healthCheck?.live),
   present('/healthCheck/ready', 'Docker hosts have one health check, not a readiness probe', (config) => config.healthCheck?.ready),
   present('/expose', 'a certificate is for a name: https needs routing.domain', (config) => (config.expose === 'https' && config.routing?.domain === undefined ? config.expose : undefined)),
-  present('/expose', 'requests need a port to be led to: routing.port or the first of ports', (config) => (isExposed(config) && config.routing?.port === undefined && !config.ports?.length ? config.expose : undefined)),
+  present('/expose', 'requests need a TCP port to be led to: routing.port or one of ports', (config) => (isExposed(config) && config.routing?.port === undefined && !(config.ports ?? []).some((port) => port.protocol !== 'udp') ? config.expose : undefined)),
   present('/expose', 'with networkMode host or none there is no network to lead requests over', (config) => (isExposed(config) && hasOwnNetwork(config) ? config.expose : undefined)),
   (config) =>
     endsByItself(config) && (config.restartPolicy === 'always' || config.restartPolicy === 'unless-stopped')

@@ -53,6 +53,8 @@ const PROBLEM_CODES = {
   TargetTaken: 'A target (node + prefix) has one owner (R10); use another prefix or node.',
   BundleConflict: 'Two bundles of one layer set this key differently; set it in a stronger layer, or in one of them only.',
   ImageReference: 'Write [host[:port]/]path[:tag][@sha256:…], lower case.',
+  RecipientInvalid: 'Copy the key again from the page of the node.',
+  ValueMeaningless: 'Give a value that means something, or leave it out.',
   FieldNotSupported: 'Remove the field, or deploy to a node of the other type.',
   PortConflict: 'Two containers of this target publish the same host port.',
   StrategyImpossible: 'Use strategy `recreate` or `auto`.',

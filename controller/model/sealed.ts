@@ -6,7 +6,7 @@ import type { ContainerConfig, Sealed, Secrets } from '../../schemas/gen/types.t
 import { isSealedBlock, recipientsOf } from '../../proto/sealed.ts';
 import { pointerStep } from './manifest.ts';
 
-export { isRecipient, recipientsOf } from '../../proto/sealed.ts';
+export { isRecipient, isWholeRecipient, recipientsOf } from '../../proto/sealed.ts';
 
 export interface SealedPlace {
   /** JSON pointer to the block that has `sealed`. */

@@ -37,12 +37,17 @@ function details(action: Action): string[] {
   return lines;
 }
 
+/** Whether something of this image serves before: what is new has nobody to be away for. */
+export function replaces({ from, changes }: Pick<Action, 'from' | 'changes'>, image: string): boolean {
+  return from !== null && !changes.some((item) => item.image === image && item.path === 'image' && item.from === null);
+}
+
 /** What people fear, in one line: who is away for how long it takes a container to become healthy. */
 function gaps(plan: Plan): string | null {
   const replacing = plan.actions.filter((action) => action.strategies.length > 0);
   if (replacing.length === 0) return null;
   const named = replacing.flatMap((action) => {
-    const images = action.strategies.filter((choice) => choice.strategy === 'recreate').map((choice) => choice.image);
+    const images = action.strategies.filter((choice) => choice.strategy === 'recreate' && replaces(action, choice.image)).map((choice) => choice.image);
     return images.length === 0 ? [] : [`${action.deployment} (${images.join(', ')})`];
   });
   return named.length === 0 ? 'No gap is expected.' : `A gap is expected for ${named.join(', ')}.`;

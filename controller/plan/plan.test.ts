@@ -193,4 +193,14 @@ test('text and Markdown name the action, its reason and its strategy, and Markdo
   assert.not.match(planAsMarkdown(result, 'x').replaceAll(/(`+)(?!`).*?(?<!`)\1(?!`)/g, ''), /<script>/);
 });
 
+test('a gap is expected for what serves and is replaced, not for what is new', () => {
+  const recreate = { strategies: [{ image: 'web', strategy: 'recreate', reason: 'a port' }, { image: 'more', strategy: 'recreate', reason: 'a port' }] } as const;
+  const both = spec('web:2');
+  const content = { ...both, images: [...both.images, { ...both.images[0]!, name: 'more' }] };
+  const shop = wanted('shop', 'web:2', { ...recreate, spec: content, specHash: specHashOf(content) });
+  assert.match(planAsText(plan(desired([shop]), recorded([]), QUIET), 'x'), 'No gap is expected.');
+  const before = recorded([target('shop', 1, [record(1, 'main', 'successful', 'old:1')])]);
+  assert.match(planAsText(plan(desired([shop]), before, QUIET), 'x'), 'A gap is expected for shop (web).');
+});
+
 test.run();

@@ -186,7 +186,7 @@ function planOrphan(target: RecordedTarget, desired: Desired, recorded: Recorded
   const base: Action = { ...nothing(target.deployment), node: target.node, prefix: target.prefix, from, to: null };
   if (target.openAttempt?.kind === 'remove' && !target.openAttempt.cancelRequested) return null;
   if (!desired.mayRemove && moved === undefined) {
-    return { ...base, kind: 'hold', reason: `its manifest is gone, but ${desired.keepReason}; nothing is removed (R20)` };
+    return { ...base, kind: 'hold', reason: `its manifest is gone or cannot be read, and ${desired.keepReason}; nothing is removed (R20)` };
   }
   if (target.protected) {
     return { ...base, kind: 'hold', reason: moved ? 'it moved to another target, and the old one is protected; it stays' : 'its manifest is gone, and it is protected; it stays' };

@@ -312,7 +312,7 @@ export interface Routing {
    */
   uploadLimit?: Quantity;
   /**
-   * The container's port. Default: the first of `ports`.
+   * The container's port. Default: the first TCP port of `ports`.
    */
   port?: PortNumber;
 }

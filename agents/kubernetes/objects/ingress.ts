@@ -4,7 +4,7 @@
  */
 import type { V1IngressSpec } from '@kubernetes/client-node';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
-import { quantity } from '../../core/quantity.ts';
+import { quantity } from '../../../proto/quantity.ts';
 import { derivedName, imageLabels, manifestAnnotations, versionAnnotations, workloadName } from './labels.ts';
 import type { ImageInput, KubeObject } from './types.ts';
 

@@ -85,7 +85,7 @@ export async function seedRecord(pool: DatabasePool, team: string, seed: RecordS
 
 async function seedAttempt(tx: DatabaseTransactionConnection, team: string, prefix: string, record: number, seed: RecordSeed): Promise<number> {
   const open = seed.attempt === 'queued' || seed.attempt === 'running';
-  const action = { kind: 'deploy', deployment: seed.deployment, reason: `version ${seed.version} is wanted`, from: null, to: seed.version, changes: [{ image: 'web', path: 'config.environment.WORKERS', from: '2', to: '4' }], strategies: [{ image: 'web', strategy: 'recreate', reason: 'it publishes host port 80' }] };
+  const action = { kind: 'deploy', deployment: seed.deployment, reason: `version ${seed.version} is wanted`, from: seed.version, to: seed.version, changes: [{ image: 'web', path: 'config.environment.WORKERS', from: '2', to: '4' }], strategies: [{ image: 'web', strategy: 'recreate', reason: 'it publishes host port 80' }] };
   const attempt = await tx.oneFirst(sql.type(z.object({ id }))`
     insert into attempt (team, deployment, node, prefix, record_id, kind, state, commit_id, plan_hash, actor, action, timeout_ms, started_at, finished_at, deadline, fencing_token, outcome, code, reason, restored, evidence)
     values (${team}, ${seed.deployment}, ${seed.node}, ${prefix}, ${record}, 'deploy', ${open ? (seed.attempt ?? 'queued') : 'done'}, ${commitOf(seed.version)}, ${commitOf('plan')}, 'ann@example.org', ${JSON.stringify(action)}::jsonb, 60000,
