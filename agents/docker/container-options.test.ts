@@ -41,6 +41,8 @@ const ROWS: readonly (readonly [config: ContainerConfig, expected: Readonly<Reco
   [{ docker: { hostname: 'a', stdin: true, stopSignal: 'SIGINT' } }, { Hostname: 'a', OpenStdin: true, StopSignal: 'SIGINT' }],
   [{ docker: { extraHosts: { a: '10.0.0.1', b: '::1' } } }, { 'HostConfig.ExtraHosts': ['a:10.0.0.1', 'b:::1'] }],
   [{ docker: { devices: [{ source: '/dev/a' }] } }, { 'HostConfig.Devices': [{ PathOnHost: '/dev/a', PathInContainer: '/dev/a', CgroupPermissions: 'rwm' }] }],
+  [{ docker: { gpus: [{}] } }, { 'HostConfig.DeviceRequests': [{ Driver: '', Count: -1, Capabilities: [['gpu']] }] }],
+  [{ docker: { gpus: [{ driver: 'nvidia', ids: ['0'], capabilities: ['gpu', 'video'] }, { count: 2 }] } }, { 'HostConfig.DeviceRequests': [{ Driver: 'nvidia', DeviceIDs: ['0'], Capabilities: [['gpu', 'video']] }, { Driver: '', Count: 2, Capabilities: [['gpu']] }] }],
 ];
 
 for (const [config, expected] of ROWS) {

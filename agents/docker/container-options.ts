@@ -61,7 +61,7 @@ function hostConfig(plan: ContainerPlan, ports: readonly PublishedPort[]): HostC
 }
 
 function ofDocker(docker: DockerConfig): HostConfig {
-  const { extraHosts, dns, devices, ulimits } = docker;
+  const { extraHosts, dns, devices, gpus, ulimits } = docker;
   return {
     ...(extraHosts && { ExtraHosts: Object.entries(extraHosts).map(([name, address]) => `${name}:${address}`) }),
     ...(dns?.servers && { Dns: dns.servers }),
@@ -72,6 +72,8 @@ function ofDocker(docker: DockerConfig): HostConfig {
     ...(docker.readOnly === true && { ReadonlyRootfs: true }),
     ...(docker.groups && { GroupAdd: docker.groups }),
     ...(devices && { Devices: devices.map(({ source, path = source, permissions = 'rwm' }) => ({ PathOnHost: source, PathInContainer: path, CgroupPermissions: permissions })) }),
+    // -1 is all of them; the capabilities are alternatives of what is needed together.
+    ...(gpus && { DeviceRequests: gpus.map(({ driver = '', count = -1, ids, capabilities = ['gpu'] }) => ({ Driver: driver, ...(ids ? { DeviceIDs: ids.map(String) } : { Count: count }), Capabilities: [capabilities] })) }),
     ...(ulimits && { Ulimits: Object.entries(ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })) }),
     ...(docker.sysctls && { Sysctls: docker.sysctls }),
     ...(docker.shmSize !== undefined && { ShmSize: Math.round(quantity(docker.shmSize)) }),

@@ -28,6 +28,7 @@ test('errors of the engine', () => {
   const started = (text: string): string => engineError(answer(400, text), 'starting a', 'ContainerStartFailed').message;
   assert.match(started('failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/x": no such file'), /^starting a: exec: "\/x": no such file\. The image has no such command/);
   assert.match(started('Error starting userland proxy: listen tcp4 10.1.2.3:80: bind: cannot assign requested address'), /no such address/);
+  assert.match(started('could not select device driver "" with capabilities: [[gpu]]'), /No driver of the node has such devices/);
   assert.match(started('unable to find user x: no matching entries in passwd file'), /use a number/);
   assert.match(started('invalid mount config for type "bind": bind source path does not exist: /x'), /Make it on the node/);
   assert.is(engineError(Object.assign(new Error('connect'), { code: 'ENOENT' }), 'listing').code, 'EngineUnreachable');

@@ -77,6 +77,7 @@ function adviceTo(text: string): string {
   if (/bind source path does not exist/i.test(text)) return `${text}. Make it on the node, or use a named volume`;
   if (/^exec: |executable file not found/i.test(text)) return `${text}. The image has no such command: look at command and args`;
   if (/unable to find (user|group)|no matching entries in (passwd|group) file/i.test(text)) return `${text}. The image does not know it: use a number, or a name of the image`;
+  if (/could not select device driver/i.test(text)) return `${text}. No driver of the node has such devices: install its container toolkit, or take docker.gpus out`;
   if (/cannot assign requested address/i.test(text)) return `${text}. The node has no such address: look at ports.address`;
   if (/no space left on device/i.test(text)) return `${text}. The disk of the node is full: make room, for example by removing images that nobody uses`;
   return text;

@@ -115,6 +115,17 @@ if (world !== undefined) {
     assert.match(output, /\t0$/);
   });
 
+  test('docker.gpus: the engine is asked for them, and without such a driver the deployment says so', async () => {
+    const own = world.prefix('gpus');
+    const gpus = [{ count: 1 }, { driver: 'no-such-driver', ids: ['0'], capabilities: ['gpu', 'utility'] }];
+    const end = await engine.deploy(world.spec(own, { a: { image: 'busybox:1.36', config: { command: ['sleep', '600'], docker: { gpus: gpus.slice(0, 1) } } } }), undefined, contextOf(1));
+    assert.match(JSON.stringify(end), /could not select device driver .*gpu.* of the node/);
+    const signal = AbortSignal.timeout(20_000);
+    const id = await runtime.create({ name: `${own}-asks`, image: await pulled(docker, 'busybox:1.36'), config: { docker: { gpus } }, labels: { 'tagboat.dev/team': world.team }, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } }, signal);
+    const { DeviceRequests = [] } = (await docker.getContainer(id).inspect()).HostConfig;
+    assert.equal(DeviceRequests.map(({ Driver, Count, DeviceIDs, Capabilities }) => [Driver, Count, DeviceIDs ?? null, Capabilities]), [['', 1, null, [['gpu']]], ['no-such-driver', 0, ['0'], [['gpu', 'utility']]]]);
+  });
+
   test('restartPolicy, docker.maxRestarts', async () => {
     await inside('restarts', 'kill -TERM 1');
     await until(async () => {

@@ -148,6 +148,7 @@ export const INSIDE: readonly Inside[] = [
 /** Fields whose effect effects.test.ts sees from outside, each in a test that names it. */
 export const OUTSIDE: readonly string[] = [
   'name', 'replicas', 'labels', 'stopGrace', 'strategy', 'restartPolicy', 'docker.maxRestarts', 'docker.stopSignal', 'docker.stdin', 'docker.ipcMode', 'docker.privileged', 'docker.dns.servers',
+  'docker.gpus[].driver', 'docker.gpus[].count', 'docker.gpus[].ids', 'docker.gpus[].capabilities',
   'logConfig.driver', 'logConfig.options', 'ports[].internal', 'ports[].external', 'ports[].protocol', 'ports[].address',
   'portRanges[].internal.from', 'portRanges[].internal.to', 'portRanges[].external.from', 'portRanges[].external.to', 'portRanges[].protocol',
   'expectedState.state', 'expectedState.exitCode', 'expectedState.timeout', 'configContainer.keepFiles',

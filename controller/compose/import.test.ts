@@ -356,6 +356,14 @@ user: "1000:1000"
     },
   });
   assert.equal(one('cpu_quota: 50000\ncpu_period: 100000\ncpu_shares: 512\nmem_limit: 512m\nmem_reservation: 128m').resources, { limits: { cpu: '0.5', memory: '512Mi' }, requests: { cpu: '0.5', memory: '128Mi' } });
+
+test('GPUs: all, so many or these, asked for in either place', () => {
+  assert.equal(one('gpus: all').docker?.gpus, [{}]);
+  assert.equal(one('gpus: [ { driver: nvidia, count: 2 }, { count: all, capabilities: [ gpu ] } ]').docker?.gpus, [{ driver: 'nvidia', count: 2 }, {}]);
+  assert.equal(one('deploy: { resources: { reservations: { devices: [ { driver: nvidia, device_ids: [ "0", 3 ], capabilities: [ gpu, utility ] } ] } } }').docker?.gpus, [{ driver: 'nvidia', ids: ['0', '3'], capabilities: ['gpu', 'utility'] }]);
+  assert.equal(one('gpus: [ { count: 1 } ]\ndeploy: { resources: { reservations: { devices: [ { count: 1, capabilities: [ gpu ] } ] } } }').docker?.gpus, [{ count: 1 }], 'one wish, said twice');
+  assert.is(one('gpus: [ { count: 0 } ]').docker, undefined);
+});
 });
 
 test('secrets, builds, configs', () => {

@@ -2,6 +2,7 @@
 import type { HealthCheck, ResourceAmounts } from '../../schemas/gen/types.ts';
 import type { Draft } from './draft.ts';
 import { lost } from './draft.ts';
+import { takeGpus } from './gpus.ts';
 import type { Dict, Item } from './tree.ts';
 import { duration, size } from './units.ts';
 import { isNothing, itemOf } from './values.ts';
@@ -65,7 +66,6 @@ const UPDATE_LOST: Readonly<Record<string, Loss>> = Object.fromEntries(
   ['parallelism', 'delay', 'failure_action', 'monitor', 'max_failure_ratio'].map((key) => [key, { why: 'Tagboat replaces one container at a time and puts back what ran before', code: 'NoEffect' }]),
 );
 const NO_GROUP: Readonly<Record<string, Loss>> = {
-  devices: { why: 'devices of a driver (GPUs) cannot be asked for', hint: 'Name the devices themselves under `docker.devices` where that is enough.' },
   generic_resources: { why: 'swarm’s own resources are not known' },
 };
 
@@ -104,7 +104,7 @@ function takeResources(draft: Draft, item: Item): void {
   const dict = values.dict(item);
   if (dict === undefined) return;
   values.account(dict, new Set(['limits', 'reservations']));
-  for (const [group, name, more] of [['limits', 'limits', ['pids']], ['reservations', 'requests', []]] as const) {
+  for (const [group, name, more] of [['limits', 'limits', ['pids']], ['reservations', 'requests', ['devices']]] as const) {
     const found = itemOf(dict, group);
     const own = found === undefined ? undefined : values.dict(found);
     if (own === undefined) continue;
@@ -113,6 +113,8 @@ function takeResources(draft: Draft, item: Item): void {
     amount(draft, own, 'memory', name, 'memory');
     const pids = itemOf(own, 'pids');
     if (pids !== undefined && group === 'limits') takePids(draft, pids);
+    const devices = itemOf(own, 'devices');
+    if (devices !== undefined && group === 'reservations') takeGpus(draft, devices);
   }
 }
 

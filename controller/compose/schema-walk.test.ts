@@ -41,7 +41,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   image: 'nginx:1', build: '.', profiles: '[ p ]', extends: '{ file: base.yaml, service: base }', cap_add: '[ NET_ADMIN ]', cap_drop: '[ ALL ]', command: 'a b', entrypoint: '[ a ]',
   configs: '[ c ]', container_name: 'nice', cpu_shares: '512', cpu_quota: '50000', cpu_period: '100000', cpus: '0.5', mem_limit: '64m', mem_reservation: '32m', depends_on: '[ other ]',
   deploy: '{ resources: { limits: { cpus: 1 } } }', devices: '[ "/dev/null:/dev/x" ]', dns: '9.9.9.9', dns_search: 'a.example', dns_opt: '[ "ndots:1" ]', env_file: 'a.env', environment: '{ A: b }',
-  expose: '[ 80 ]', extra_hosts: '[ "a:10.0.0.1" ]', group_add: '[ 5 ]', healthcheck: '{ test: "true" }', hostname: 'h', init: 'true', ipc: 'host', label_file: 'a.env', labels: '[ a=b ]', links: '[ other ]',
+  expose: '[ 80 ]', gpus: 'all', extra_hosts: '[ "a:10.0.0.1" ]', group_add: '[ 5 ]', healthcheck: '{ test: "true" }', hostname: 'h', init: 'true', ipc: 'host', label_file: 'a.env', labels: '[ a=b ]', links: '[ other ]',
   logging: '{ driver: none }', network_mode: 'host', networks: '[ n ]', pid: 'host', pids_limit: '5', ports: '[ "80:80" ]', privileged: 'true', read_only: 'true', restart: 'always', scale: '0',
   secrets: '[ s ]', security_opt: '[ "no-new-privileges:true" ]', shm_size: '64m', stdin_open: 'true', stop_grace_period: '1m', stop_signal: 'SIGINT', sysctls: '{ a.b: 1 }', tmpfs: '/t', tty: 'true',
   ulimits: '{ nofile: 5 }', user: '5', volumes: '[ "v:/v" ]', volumes_from: '[ other ]', working_dir: '/w',

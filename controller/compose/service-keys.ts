@@ -4,6 +4,7 @@
  */
 import type { Draft } from './draft.ts';
 import { lost } from './draft.ts';
+import { takeGpus } from './gpus.ts';
 import { takeConfigs, takeSecrets } from './grants.ts';
 import { takeTmpfs, takeVolumes } from './mounts.ts';
 import { takeExpose, takePorts } from './ports.ts';
@@ -82,6 +83,7 @@ export const CARRIED: Readonly<Record<string, Take>> = {
   environment: takeEnvironment,
   expose: takeExpose,
   extra_hosts: takeExtraHosts,
+  gpus: takeGpus,
   group_add: words((draft, value) => (draft.docker.groups = value)),
   healthcheck: takeHealthcheck,
   hostname: text((draft, value) => (draft.docker.hostname = value)),
@@ -151,7 +153,6 @@ export const LOST: Readonly<Record<string, Loss>> = {
   device_cgroup_rules: CGROUP,
   domainname: { why: 'write the whole name into hostname' },
   external_links: { why: 'containers outside of the target are reached by a common network', hint: 'Put both on one of `networks`.' },
-  gpus: { why: 'devices of a driver (GPUs) cannot be asked for' },
   isolation: WINDOWS,
   mac_address: { why: 'addresses are the engine’s to give' },
   mem_swappiness: CGROUP,
@@ -165,7 +166,7 @@ export const LOST: Readonly<Record<string, Loss>> = {
   provider: { why: 'services of other providers are not containers' },
   pull_policy: { why: 'the registry is always asked, and an image that is there is not pulled again', code: 'NoEffect' },
   pull_refresh_after: { why: 'the registry is always asked', code: 'NoEffect' },
-  runtime: { why: 'the engine’s default runtime is used' },
+  runtime: { why: 'the engine’s default runtime is used', hint: 'Where it is there for GPUs, write `gpus: all` instead.' },
   storage_opt: { why: 'options of the storage driver are not known' },
   use_api_socket: { why: 'the engine’s socket is not handed out', hint: 'Mount /var/run/docker.sock if it has to be.' },
   userns_mode: { why: 'the engine’s user namespace is used' },

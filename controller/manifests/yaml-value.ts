@@ -9,7 +9,7 @@ import { MANIFEST_LIMITS } from './limits.ts';
 
 /** Maps whose values are text. */
 const TEXT_MAPS: ReadonlySet<string> = new Set(['environment', 'labels', 'annotations', 'options', 'loadBalancerAnnotations', 'sysctls', 'extraHosts']);
-const TEXT_LISTS: ReadonlySet<string> = new Set(['command', 'args', 'groups', 'securityOptions', 'servers', 'search']);
+const TEXT_LISTS: ReadonlySet<string> = new Set(['command', 'args', 'groups', 'securityOptions', 'ids', 'servers', 'search']);
 const TEXT_SCALARS: ReadonlySet<string> = new Set(['cpu', 'memory', 'size', 'uploadLimit', 'user', 'shmSize', 'content', 'mode', 'hostname', 'stopSignal']);
 /** Its keys are image names, which mean nothing here: an image may be called `labels`. */
 const NAMES: ReadonlySet<string> = new Set(['images']);

@@ -609,6 +609,27 @@ export interface Device {
   permissions?: string;
 }
 /**
+ * Devices that a driver of the node hands out, such as GPUs. Neither `count` nor `ids`: all of them.
+ */
+export interface Gpu {
+  /**
+   * Who hands them out. Default: whoever has the capabilities.
+   */
+  driver?: string;
+  /**
+   * So many, whichever they are.
+   */
+  count?: number;
+  /**
+   * These, by number or identifier.
+   */
+  ids?: TextList;
+  /**
+   * What the driver has to be able to do. Default: ["gpu"].
+   */
+  capabilities?: string[];
+}
+/**
  * A text file that is put into the container before it starts.
  */
 export interface ConfigFile {
@@ -682,6 +703,10 @@ export interface DockerConfig {
    * Devices of the node.
    */
   devices?: Device[];
+  /**
+   * GPUs and other devices of a driver; an empty entry asks for all GPUs.
+   */
+  gpus?: Gpu[];
   /**
    * Limits of processes by name.
    */

@@ -3678,14 +3678,14 @@ return errors === 0;
 }
 validate87.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema105 = {"title":"Docker","description":"What only a Docker host knows. Docker only.","type":"object","additionalProperties":false,"properties":{"hostname":{"description":"The container's host name. Default: its id.","type":"string","pattern":"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$","examples":["broker"]},"aliases":{"description":"Further names that the container has on its networks, besides the image's.","type":"array","maxItems":100,"items":{"description":"A name.","type":"string","pattern":"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$","examples":["database"]},"examples":[["database"]]},"extraHosts":{"description":"Names that resolve to fixed addresses; `host-gateway` is the node.","type":"object","propertyNames":{"pattern":"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"},"additionalProperties":{"description":"An IP address or `host-gateway`.","type":"string","pattern":"^(host-gateway|[0-9A-Fa-f.:]{2,45})$","examples":["10.0.0.7"]},"examples":[{"host.docker.internal":"host-gateway"}]},"dns":{"description":"What the container asks for names.","allOf":[{"$ref":"#/$defs/DnsConfig"}],"examples":[{"servers":["9.9.9.9"]}]},"files":{"description":"Text files by their path in the container. They are part of the container: a changed text makes a new one.","type":"object","maxProperties":200,"propertyNames":{"$ref":"#/$defs/AbsolutePath"},"additionalProperties":{"$ref":"#/$defs/ConfigFile"},"examples":[{"/etc/nginx/conf.d/default.conf":{"content":"server { listen 8080; }\n"}}]},"privileged":{"description":"Give the container all that the node can do. As good as root on the node.","type":"boolean","default":false,"examples":[true]},"init":{"description":"Run a small init process that forwards signals and reaps children.","type":"boolean","default":false,"examples":[true]},"readOnly":{"description":"The container's own file system cannot be written to; volumes can.","type":"boolean","default":false,"examples":[true]},"stdin":{"description":"Keep standard input open.","type":"boolean","default":false,"examples":[true]},"stopSignal":{"description":"The signal that asks the container to stop. Default: the image's, else SIGTERM.","type":"string","pattern":"^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$","examples":["SIGINT"]},"groups":{"description":"Further groups of the user, by number or name.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["audio",998]]},"devices":{"description":"Devices of the node.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/Device"},"examples":[[{"source":"/dev/ttyUSB0"}]]},"ulimits":{"description":"Limits of processes by name.","type":"object","propertyNames":{"pattern":"^[a-z]{1,20}$"},"additionalProperties":{"$ref":"#/$defs/Ulimit"},"examples":[{"nofile":{"soft":20000,"hard":40000}}]},"sysctls":{"description":"Kernel settings of the container's own namespaces.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"net.core.somaxconn":1024}]},"shmSize":{"description":"The size of `/dev/shm`.","allOf":[{"$ref":"#/$defs/Quantity"}],"examples":["256Mi"]},"pidsLimit":{"description":"How many processes it may have.","type":"integer","minimum":1,"maximum":4194304,"examples":[200]},"securityOptions":{"description":"Options of the engine's security layers.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["no-new-privileges:true"]]},"pidMode":{"description":"`host`: see the processes of the node.","enum":["host"],"examples":["host"]},"ipcMode":{"description":"`host`: share the node's shared memory and semaphores.","enum":["host","private","shareable","none"],"examples":["private"]},"maxRestarts":{"description":"With `restartPolicy: on-failure`: so many restarts at most.","type":"integer","minimum":1,"maximum":1000000,"examples":[5]}},"examples":[{"init":true,"extraHosts":{"host.docker.internal":"host-gateway"}}]};
+const schema105 = {"title":"Docker","description":"What only a Docker host knows. Docker only.","type":"object","additionalProperties":false,"properties":{"hostname":{"description":"The container's host name. Default: its id.","type":"string","pattern":"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$","examples":["broker"]},"aliases":{"description":"Further names that the container has on its networks, besides the image's.","type":"array","maxItems":100,"items":{"description":"A name.","type":"string","pattern":"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$","examples":["database"]},"examples":[["database"]]},"extraHosts":{"description":"Names that resolve to fixed addresses; `host-gateway` is the node.","type":"object","propertyNames":{"pattern":"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$"},"additionalProperties":{"description":"An IP address or `host-gateway`.","type":"string","pattern":"^(host-gateway|[0-9A-Fa-f.:]{2,45})$","examples":["10.0.0.7"]},"examples":[{"host.docker.internal":"host-gateway"}]},"dns":{"description":"What the container asks for names.","allOf":[{"$ref":"#/$defs/DnsConfig"}],"examples":[{"servers":["9.9.9.9"]}]},"files":{"description":"Text files by their path in the container. They are part of the container: a changed text makes a new one.","type":"object","maxProperties":200,"propertyNames":{"$ref":"#/$defs/AbsolutePath"},"additionalProperties":{"$ref":"#/$defs/ConfigFile"},"examples":[{"/etc/nginx/conf.d/default.conf":{"content":"server { listen 8080; }\n"}}]},"privileged":{"description":"Give the container all that the node can do. As good as root on the node.","type":"boolean","default":false,"examples":[true]},"init":{"description":"Run a small init process that forwards signals and reaps children.","type":"boolean","default":false,"examples":[true]},"readOnly":{"description":"The container's own file system cannot be written to; volumes can.","type":"boolean","default":false,"examples":[true]},"stdin":{"description":"Keep standard input open.","type":"boolean","default":false,"examples":[true]},"stopSignal":{"description":"The signal that asks the container to stop. Default: the image's, else SIGTERM.","type":"string","pattern":"^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$","examples":["SIGINT"]},"groups":{"description":"Further groups of the user, by number or name.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["audio",998]]},"devices":{"description":"Devices of the node.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/Device"},"examples":[[{"source":"/dev/ttyUSB0"}]]},"gpus":{"description":"GPUs and other devices of a driver; an empty entry asks for all GPUs.","type":"array","maxItems":20,"items":{"$ref":"#/$defs/Gpu"},"examples":[[{"count":1}]]},"ulimits":{"description":"Limits of processes by name.","type":"object","propertyNames":{"pattern":"^[a-z]{1,20}$"},"additionalProperties":{"$ref":"#/$defs/Ulimit"},"examples":[{"nofile":{"soft":20000,"hard":40000}}]},"sysctls":{"description":"Kernel settings of the container's own namespaces.","allOf":[{"$ref":"#/$defs/TextMap"}],"examples":[{"net.core.somaxconn":1024}]},"shmSize":{"description":"The size of `/dev/shm`.","allOf":[{"$ref":"#/$defs/Quantity"}],"examples":["256Mi"]},"pidsLimit":{"description":"How many processes it may have.","type":"integer","minimum":1,"maximum":4194304,"examples":[200]},"securityOptions":{"description":"Options of the engine's security layers.","allOf":[{"$ref":"#/$defs/TextList"}],"examples":[["no-new-privileges:true"]]},"pidMode":{"description":"`host`: see the processes of the node.","enum":["host"],"examples":["host"]},"ipcMode":{"description":"`host`: share the node's shared memory and semaphores.","enum":["host","private","shareable","none"],"examples":["private"]},"maxRestarts":{"description":"With `restartPolicy: on-failure`: so many restarts at most.","type":"integer","minimum":1,"maximum":1000000,"examples":[5]}},"examples":[{"init":true,"extraHosts":{"host.docker.internal":"host-gateway"}}]};
 const pattern52 = new RegExp("^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", "u");
 const pattern53 = new RegExp("^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$", "u");
 const pattern55 = new RegExp("^(host-gateway|[0-9A-Fa-f.:]{2,45})$", "u");
 const pattern59 = new RegExp("^[^\\u0000]{0,131072}$", "u");
 const pattern60 = new RegExp("^0[0-7]{3}$", "u");
 const pattern61 = new RegExp("^(SIG[A-Z0-9+-]{1,12}|[0-9]{1,2})$", "u");
-const pattern65 = new RegExp("^[a-z]{1,20}$", "u");
+const pattern67 = new RegExp("^[a-z]{1,20}$", "u");
 const pattern56 = new RegExp("^[0-9A-Fa-f.:]{2,45}$", "u");
 const pattern57 = new RegExp("^[A-Za-z0-9._-]{1,253}$", "u");
 
@@ -3961,6 +3961,225 @@ validate103.errors = vErrors;
 return errors === 0;
 }
 validate103.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+
+const pattern65 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,62}$", "u");
+const pattern66 = new RegExp("^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$", "u");
+
+function validate105(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+let vErrors = null;
+let errors = 0;
+const evaluated0 = validate105.evaluated;
+if(evaluated0.dynamicProps){
+evaluated0.props = undefined;
+}
+if(evaluated0.dynamicItems){
+evaluated0.items = undefined;
+}
+const _errs1 = errors;
+const _errs2 = errors;
+if(data && typeof data == "object" && !Array.isArray(data)){
+let missing0;
+if(((data.count === undefined) && (missing0 = "count")) || ((data.ids === undefined) && (missing0 = "ids"))){
+const err0 = {};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+var valid0 = _errs2 === errors;
+if(valid0){
+const err1 = {instancePath,schemaPath:"#/not",keyword:"not",params:{},message:"must NOT be valid"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+else {
+errors = _errs1;
+if(vErrors !== null){
+if(_errs1){
+vErrors.length = _errs1;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!((((key0 === "driver") || (key0 === "count")) || (key0 === "ids")) || (key0 === "capabilities"))){
+const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.driver !== undefined){
+let data0 = data.driver;
+if(typeof data0 === "string"){
+if(!pattern65.test(data0)){
+const err3 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,62}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,62}$"+"\""};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+else {
+const err4 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+if(data.count !== undefined){
+let data1 = data.count;
+if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
+const err5 = {instancePath:instancePath+"/count",schemaPath:"#/properties/count/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+if((typeof data1 == "number") && (isFinite(data1))){
+if(data1 > 1000 || isNaN(data1)){
+const err6 = {instancePath:instancePath+"/count",schemaPath:"#/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+if(data1 < 1 || isNaN(data1)){
+const err7 = {instancePath:instancePath+"/count",schemaPath:"#/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+}
+if(data.ids !== undefined){
+let data2 = data.ids;
+if(!(validate30(data2, {instancePath:instancePath+"/ids",parentData:data,parentDataProperty:"ids",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+errors = vErrors.length;
+}
+if(Array.isArray(data2)){
+if(data2.length < 1){
+const err8 = {instancePath:instancePath+"/ids",schemaPath:"#/properties/ids/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+}
+if(data.capabilities !== undefined){
+let data3 = data.capabilities;
+if(Array.isArray(data3)){
+if(data3.length > 20){
+const err9 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/maxItems",keyword:"maxItems",params:{limit: 20},message:"must NOT have more than 20 items"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+if(data3.length < 1){
+const err10 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+const len0 = data3.length;
+for(let i0=0; i0<len0; i0++){
+let data4 = data3[i0];
+if(typeof data4 === "string"){
+if(!pattern66.test(data4)){
+const err11 = {instancePath:instancePath+"/capabilities/" + i0,schemaPath:"#/properties/capabilities/items/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$"+"\""};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+else {
+const err12 = {instancePath:instancePath+"/capabilities/" + i0,schemaPath:"#/properties/capabilities/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+}
+}
+else {
+const err13 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+}
+else {
+const err14 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+validate105.errors = vErrors;
+return errors === 0;
+}
+validate105.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
 function validate98(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -4393,14 +4612,11 @@ vErrors.push(err31);
 errors++;
 }
 }
-if(data.ulimits !== undefined){
-let data18 = data.ulimits;
-if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
-for(const key6 in data18){
-const _errs47 = errors;
-if(typeof key6 === "string"){
-if(!pattern65.test(key6)){
-const err32 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z]{1,20}$"},message:"must match pattern \""+"^[a-z]{1,20}$"+"\"",propertyName:key6};
+if(data.gpus !== undefined){
+let data18 = data.gpus;
+if(Array.isArray(data18)){
+if(data18.length > 20){
+const err32 = {instancePath:instancePath+"/gpus",schemaPath:"#/properties/gpus/maxItems",keyword:"maxItems",params:{limit: 20},message:"must NOT have more than 20 items"};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -4409,10 +4625,16 @@ vErrors.push(err32);
 }
 errors++;
 }
+const len2 = data18.length;
+for(let i2=0; i2<len2; i2++){
+if(!(validate105(data18[i2], {instancePath:instancePath+"/gpus/" + i2,parentData:data18,parentDataProperty:i2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+errors = vErrors.length;
 }
-var valid14 = _errs47 === errors;
-if(!valid14){
-const err33 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/propertyNames",keyword:"propertyNames",params:{propertyName: key6},message:"property name must be valid"};
+}
+}
+else {
+const err33 = {instancePath:instancePath+"/gpus",schemaPath:"#/properties/gpus/type",keyword:"type",params:{type: "array"},message:"must be array"};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -4422,11 +4644,14 @@ vErrors.push(err33);
 errors++;
 }
 }
-for(const key7 in data18){
-let data19 = data18[key7];
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-if(data19.soft === undefined){
-const err34 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/required",keyword:"required",params:{missingProperty: "soft"},message:"must have required property '"+"soft"+"'"};
+if(data.ulimits !== undefined){
+let data20 = data.ulimits;
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+for(const key6 in data20){
+const _errs50 = errors;
+if(typeof key6 === "string"){
+if(!pattern67.test(key6)){
+const err34 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z]{1,20}$"},message:"must match pattern \""+"^[a-z]{1,20}$"+"\"",propertyName:key6};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -4435,8 +4660,10 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(data19.hard === undefined){
-const err35 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/required",keyword:"required",params:{missingProperty: "hard"},message:"must have required property '"+"hard"+"'"};
+}
+var valid16 = _errs50 === errors;
+if(!valid16){
+const err35 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/propertyNames",keyword:"propertyNames",params:{propertyName: key6},message:"property name must be valid"};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -4445,9 +4672,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-for(const key8 in data19){
-if(!((key8 === "soft") || (key8 === "hard"))){
-const err36 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},message:"must NOT have additional properties"};
+}
+for(const key7 in data20){
+let data21 = data20[key7];
+if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
+if(data21.soft === undefined){
+const err36 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/required",keyword:"required",params:{missingProperty: "soft"},message:"must have required property '"+"soft"+"'"};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -4456,11 +4686,8 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-if(data19.soft !== undefined){
-let data20 = data19.soft;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err37 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(data21.hard === undefined){
+const err37 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/required",keyword:"required",params:{missingProperty: "hard"},message:"must have required property '"+"hard"+"'"};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -4469,9 +4696,9 @@ vErrors.push(err37);
 }
 errors++;
 }
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 9007199254740991 || isNaN(data20)){
-const err38 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"};
+for(const key8 in data21){
+if(!((key8 === "soft") || (key8 === "hard"))){
+const err38 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -4480,8 +4707,11 @@ vErrors.push(err38);
 }
 errors++;
 }
-if(data20 < -1 || isNaN(data20)){
-const err39 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/minimum",keyword:"minimum",params:{comparison: ">=", limit: -1},message:"must be >= -1"};
+}
+if(data21.soft !== undefined){
+let data22 = data21.soft;
+if(!(((typeof data22 == "number") && (!(data22 % 1) && !isNaN(data22))) && (isFinite(data22)))){
+const err39 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -4490,12 +4720,9 @@ vErrors.push(err39);
 }
 errors++;
 }
-}
-}
-if(data19.hard !== undefined){
-let data21 = data19.hard;
-if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
-const err40 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if((typeof data22 == "number") && (isFinite(data22))){
+if(data22 > 9007199254740991 || isNaN(data22)){
+const err40 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -4504,9 +4731,8 @@ vErrors.push(err40);
 }
 errors++;
 }
-if((typeof data21 == "number") && (isFinite(data21))){
-if(data21 > 9007199254740991 || isNaN(data21)){
-const err41 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"};
+if(data22 < -1 || isNaN(data22)){
+const err41 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/soft",schemaPath:"#/$defs/Ulimit/properties/soft/minimum",keyword:"minimum",params:{comparison: ">=", limit: -1},message:"must be >= -1"};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -4515,8 +4741,12 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(data21 < -1 || isNaN(data21)){
-const err42 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/minimum",keyword:"minimum",params:{comparison: ">=", limit: -1},message:"must be >= -1"};
+}
+}
+if(data21.hard !== undefined){
+let data23 = data21.hard;
+if(!(((typeof data23 == "number") && (!(data23 % 1) && !isNaN(data23))) && (isFinite(data23)))){
+const err42 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -4525,11 +4755,9 @@ vErrors.push(err42);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err43 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if((typeof data23 == "number") && (isFinite(data23))){
+if(data23 > 9007199254740991 || isNaN(data23)){
+const err43 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991},message:"must be <= 9007199254740991"};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -4538,15 +4766,38 @@ vErrors.push(err43);
 }
 errors++;
 }
-}
-}
-else {
-const err44 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data23 < -1 || isNaN(data23)){
+const err44 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/hard",schemaPath:"#/$defs/Ulimit/properties/hard/minimum",keyword:"minimum",params:{comparison: ">=", limit: -1},message:"must be >= -1"};
 if(vErrors === null){
 vErrors = [err44];
 }
 else {
 vErrors.push(err44);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err45 = {instancePath:instancePath+"/ulimits/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/$defs/Ulimit/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err45];
+}
+else {
+vErrors.push(err45);
+}
+errors++;
+}
+}
+}
+else {
+const err46 = {instancePath:instancePath+"/ulimits",schemaPath:"#/properties/ulimits/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err46];
+}
+else {
+vErrors.push(err46);
 }
 errors++;
 }
@@ -4558,32 +4809,9 @@ errors = vErrors.length;
 }
 }
 if(data.shmSize !== undefined){
-let data23 = data.shmSize;
-if((typeof data23 !== "string") && (!((typeof data23 == "number") && (isFinite(data23))))){
-const err45 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
-if(vErrors === null){
-vErrors = [err45];
-}
-else {
-vErrors.push(err45);
-}
-errors++;
-}
-if((typeof data23 == "number") && (isFinite(data23))){
-if(data23 < 0 || isNaN(data23)){
-const err46 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
-if(vErrors === null){
-vErrors = [err46];
-}
-else {
-vErrors.push(err46);
-}
-errors++;
-}
-}
-if(typeof data23 === "string"){
-if(!pattern17.test(data23)){
-const err47 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
+let data25 = data.shmSize;
+if((typeof data25 !== "string") && (!((typeof data25 == "number") && (isFinite(data25))))){
+const err47 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/type",keyword:"type",params:{type: schema55.type},message:"must be string,number"};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -4592,12 +4820,9 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-}
-if(data.pidsLimit !== undefined){
-let data24 = data.pidsLimit;
-if(!(((typeof data24 == "number") && (!(data24 % 1) && !isNaN(data24))) && (isFinite(data24)))){
-const err48 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if((typeof data25 == "number") && (isFinite(data25))){
+if(data25 < 0 || isNaN(data25)){
+const err48 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -4606,9 +4831,10 @@ vErrors.push(err48);
 }
 errors++;
 }
-if((typeof data24 == "number") && (isFinite(data24))){
-if(data24 > 4194304 || isNaN(data24)){
-const err49 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4194304},message:"must be <= 4194304"};
+}
+if(typeof data25 === "string"){
+if(!pattern17.test(data25)){
+const err49 = {instancePath:instancePath+"/shmSize",schemaPath:"#/$defs/Quantity/pattern",keyword:"pattern",params:{pattern: "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"},message:"must match pattern \""+"^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"+"\""};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -4617,13 +4843,38 @@ vErrors.push(err49);
 }
 errors++;
 }
-if(data24 < 1 || isNaN(data24)){
-const err50 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+}
+}
+if(data.pidsLimit !== undefined){
+let data26 = data.pidsLimit;
+if(!(((typeof data26 == "number") && (!(data26 % 1) && !isNaN(data26))) && (isFinite(data26)))){
+const err50 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err50];
 }
 else {
 vErrors.push(err50);
+}
+errors++;
+}
+if((typeof data26 == "number") && (isFinite(data26))){
+if(data26 > 4194304 || isNaN(data26)){
+const err51 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4194304},message:"must be <= 4194304"};
+if(vErrors === null){
+vErrors = [err51];
+}
+else {
+vErrors.push(err51);
+}
+errors++;
+}
+if(data26 < 1 || isNaN(data26)){
+const err52 = {instancePath:instancePath+"/pidsLimit",schemaPath:"#/properties/pidsLimit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err52];
+}
+else {
+vErrors.push(err52);
 }
 errors++;
 }
@@ -4637,33 +4888,7 @@ errors = vErrors.length;
 }
 if(data.pidMode !== undefined){
 if(!(data.pidMode === "host")){
-const err51 = {instancePath:instancePath+"/pidMode",schemaPath:"#/properties/pidMode/enum",keyword:"enum",params:{allowedValues: schema105.properties.pidMode.enum},message:"must be equal to one of the allowed values"};
-if(vErrors === null){
-vErrors = [err51];
-}
-else {
-vErrors.push(err51);
-}
-errors++;
-}
-}
-if(data.ipcMode !== undefined){
-let data27 = data.ipcMode;
-if(!((((data27 === "host") || (data27 === "private")) || (data27 === "shareable")) || (data27 === "none"))){
-const err52 = {instancePath:instancePath+"/ipcMode",schemaPath:"#/properties/ipcMode/enum",keyword:"enum",params:{allowedValues: schema105.properties.ipcMode.enum},message:"must be equal to one of the allowed values"};
-if(vErrors === null){
-vErrors = [err52];
-}
-else {
-vErrors.push(err52);
-}
-errors++;
-}
-}
-if(data.maxRestarts !== undefined){
-let data28 = data.maxRestarts;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err53 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+const err53 = {instancePath:instancePath+"/pidMode",schemaPath:"#/properties/pidMode/enum",keyword:"enum",params:{allowedValues: schema105.properties.pidMode.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -4672,9 +4897,11 @@ vErrors.push(err53);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 1000000 || isNaN(data28)){
-const err54 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},message:"must be <= 1000000"};
+}
+if(data.ipcMode !== undefined){
+let data29 = data.ipcMode;
+if(!((((data29 === "host") || (data29 === "private")) || (data29 === "shareable")) || (data29 === "none"))){
+const err54 = {instancePath:instancePath+"/ipcMode",schemaPath:"#/properties/ipcMode/enum",keyword:"enum",params:{allowedValues: schema105.properties.ipcMode.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -4683,8 +4910,11 @@ vErrors.push(err54);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err55 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+}
+if(data.maxRestarts !== undefined){
+let data30 = data.maxRestarts;
+if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
+const err55 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -4693,16 +4923,37 @@ vErrors.push(err55);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err56 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if((typeof data30 == "number") && (isFinite(data30))){
+if(data30 > 1000000 || isNaN(data30)){
+const err56 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},message:"must be <= 1000000"};
 if(vErrors === null){
 vErrors = [err56];
 }
 else {
 vErrors.push(err56);
+}
+errors++;
+}
+if(data30 < 1 || isNaN(data30)){
+const err57 = {instancePath:instancePath+"/maxRestarts",schemaPath:"#/properties/maxRestarts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err57];
+}
+else {
+vErrors.push(err57);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err58 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err58];
+}
+else {
+vErrors.push(err58);
 }
 errors++;
 }
@@ -5252,12 +5503,12 @@ return errors === 0;
 }
 validate20.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateTeam: Validator<TeamManifest> = validate109;
+export const validateTeam: Validator<TeamManifest> = validate112;
 
-function validate110(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate113(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate110.evaluated;
+const evaluated0 = validate113.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5329,22 +5580,22 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate110.errors = vErrors;
+validate113.errors = vErrors;
 return errors === 0;
 }
-validate110.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate113.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const pattern68 = new RegExp("^[^\\u0000]{0,2000}$", "u");
-const schema118 = {"title":"Member","description":"A person, known by e-mail address, and the role in this team.","type":"object","additionalProperties":false,"required":["name","email"],"properties":{"name":{"description":"The name that people see.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,200}$","examples":["Ada Lovelace"]},"email":{"description":"The address that commits are made with.","type":"string","pattern":"^[^\\s@]{1,64}@[^\\s@]{1,255}$","examples":["ada@example.org"]},"role":{"description":"`user` reads; `admin` also mints node enrolments and access tokens; `owner` also changes membership policy.","enum":["owner","admin","user"],"default":"user","examples":["admin"]},"keys":{"description":"Public keys that sign the commits of this person.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PublicKey"},"examples":[[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample"}]]}},"examples":[{"name":"Ada Lovelace","email":"ada@example.org","role":"owner"}]};
-const schema119 = {"title":"Public key","description":"A public key; never a private one.","type":"object","additionalProperties":false,"required":["type","key"],"properties":{"type":{"description":"SSH in the form of authorized_keys, GPG armoured.","enum":["ssh","gpg"],"examples":["ssh"]},"key":{"description":"The key.","type":"string","pattern":"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$","examples":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"]}},"examples":[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"}]};
-const pattern69 = new RegExp("^[^\\u0000-\\u001f]{1,200}$", "u");
-const pattern70 = new RegExp("^[^\\s@]{1,64}@[^\\s@]{1,255}$", "u");
-const pattern71 = new RegExp("^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$", "u");
+const pattern70 = new RegExp("^[^\\u0000]{0,2000}$", "u");
+const schema119 = {"title":"Member","description":"A person, known by e-mail address, and the role in this team.","type":"object","additionalProperties":false,"required":["name","email"],"properties":{"name":{"description":"The name that people see.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,200}$","examples":["Ada Lovelace"]},"email":{"description":"The address that commits are made with.","type":"string","pattern":"^[^\\s@]{1,64}@[^\\s@]{1,255}$","examples":["ada@example.org"]},"role":{"description":"`user` reads; `admin` also mints node enrolments and access tokens; `owner` also changes membership policy.","enum":["owner","admin","user"],"default":"user","examples":["admin"]},"keys":{"description":"Public keys that sign the commits of this person.","type":"array","maxItems":100,"items":{"$ref":"#/$defs/PublicKey"},"examples":[[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample"}]]}},"examples":[{"name":"Ada Lovelace","email":"ada@example.org","role":"owner"}]};
+const schema120 = {"title":"Public key","description":"A public key; never a private one.","type":"object","additionalProperties":false,"required":["type","key"],"properties":{"type":{"description":"SSH in the form of authorized_keys, GPG armoured.","enum":["ssh","gpg"],"examples":["ssh"]},"key":{"description":"The key.","type":"string","pattern":"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$","examples":["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"]}},"examples":[{"type":"ssh","key":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ada@example.org"}]};
+const pattern71 = new RegExp("^[^\\u0000-\\u001f]{1,200}$", "u");
+const pattern72 = new RegExp("^[^\\s@]{1,64}@[^\\s@]{1,255}$", "u");
+const pattern73 = new RegExp("^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$", "u");
 
-function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate117(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate114.evaluated;
+const evaluated0 = validate117.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5387,7 +5638,7 @@ errors++;
 if(data.name !== undefined){
 let data0 = data.name;
 if(typeof data0 === "string"){
-if(!pattern69.test(data0)){
+if(!pattern71.test(data0)){
 const err3 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,200}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -5412,7 +5663,7 @@ errors++;
 if(data.email !== undefined){
 let data1 = data.email;
 if(typeof data1 === "string"){
-if(!pattern70.test(data1)){
+if(!pattern72.test(data1)){
 const err5 = {instancePath:instancePath+"/email",schemaPath:"#/properties/email/pattern",keyword:"pattern",params:{pattern: "^[^\\s@]{1,64}@[^\\s@]{1,255}$"},message:"must match pattern \""+"^[^\\s@]{1,64}@[^\\s@]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -5437,7 +5688,7 @@ errors++;
 if(data.role !== undefined){
 let data2 = data.role;
 if(!(((data2 === "owner") || (data2 === "admin")) || (data2 === "user"))){
-const err7 = {instancePath:instancePath+"/role",schemaPath:"#/properties/role/enum",keyword:"enum",params:{allowedValues: schema118.properties.role.enum},message:"must be equal to one of the allowed values"};
+const err7 = {instancePath:instancePath+"/role",schemaPath:"#/properties/role/enum",keyword:"enum",params:{allowedValues: schema119.properties.role.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -5499,7 +5750,7 @@ errors++;
 if(data4.type !== undefined){
 let data5 = data4.type;
 if(!((data5 === "ssh") || (data5 === "gpg"))){
-const err12 = {instancePath:instancePath+"/keys/" + i0+"/type",schemaPath:"#/$defs/PublicKey/properties/type/enum",keyword:"enum",params:{allowedValues: schema119.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err12 = {instancePath:instancePath+"/keys/" + i0+"/type",schemaPath:"#/$defs/PublicKey/properties/type/enum",keyword:"enum",params:{allowedValues: schema120.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -5512,7 +5763,7 @@ errors++;
 if(data4.key !== undefined){
 let data6 = data4.key;
 if(typeof data6 === "string"){
-if(!pattern71.test(data6)){
+if(!pattern73.test(data6)){
 const err13 = {instancePath:instancePath+"/keys/" + i0+"/key",schemaPath:"#/$defs/PublicKey/properties/key/pattern",keyword:"pattern",params:{pattern: "^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$"},message:"must match pattern \""+"^(?!.*PRIVATE KEY)[\\x20-\\x7e\\r\\n\\t]{1,32768}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -5569,16 +5820,16 @@ vErrors.push(err17);
 }
 errors++;
 }
-validate114.errors = vErrors;
+validate117.errors = vErrors;
 return errors === 0;
 }
-validate114.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate117.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate113(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate113.evaluated;
+const evaluated0 = validate116.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5601,7 +5852,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern68.test(data0)){
+if(!pattern70.test(data0)){
 const err1 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -5638,8 +5889,8 @@ errors++;
 }
 const len0 = data1.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate114(data1[i0], {instancePath:instancePath+"/members/" + i0,parentData:data1,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+if(!(validate117(data1[i0], {instancePath:instancePath+"/members/" + i0,parentData:data1,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
 errors = vErrors.length;
 }
 }
@@ -5717,17 +5968,17 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate113.errors = vErrors;
+validate116.errors = vErrors;
 return errors === 0;
 }
-validate113.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate116.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate109(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/team.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate109.evaluated;
+const evaluated0 = validate112.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5812,14 +6063,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate110(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+if(!(validate113(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate113(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+if(!(validate116(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
 errors = vErrors.length;
 }
 }
@@ -5834,17 +6085,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate109.errors = vErrors;
+validate112.errors = vErrors;
 return errors === 0;
 }
-validate109.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate112.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateNode: Validator<NodeManifest> = validate117;
+export const validateNode: Validator<NodeManifest> = validate120;
 
-function validate118(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate118.evaluated;
+const evaluated0 = validate121.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5916,19 +6167,19 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate118.errors = vErrors;
+validate121.errors = vErrors;
 return errors === 0;
 }
-validate118.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate121.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema124 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"agentVersion":{"description":"The version that the agent of this node should have. An agent in a container of a Docker host or in a pod of its cluster exchanges itself for it, and stays what it is if the new one does not connect; for others the node says what to do. Without it the agent is left as it was installed.","type":"string","pattern":"^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$","examples":["0.1.0"]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42"]},"examples":[["age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
-const pattern75 = new RegExp("^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$", "u");
-const pattern76 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
+const schema125 = {"title":"Node specification","description":"A deployment target that the team owns: a Docker host or a Kubernetes cluster, with one agent. Private keys and tokens are never in Git.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"What the agent drives.","enum":["docker","kubernetes"],"examples":["docker"]},"labels":{"description":"Labels, for people and for sealing to several nodes.","allOf":[{"$ref":"container-config.schema.json#/$defs/TextMap"}],"examples":[{"region":"eu"}]},"agentVersion":{"description":"The version that the agent of this node should have. An agent in a container of a Docker host or in a pod of its cluster exchanges itself for it, and stays what it is if the new one does not connect; for others the node says what to do. Without it the agent is left as it was installed.","type":"string","pattern":"^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$","examples":["0.1.0"]},"recipients":{"description":"The public keys (`age1…`) that secrets for this node are sealed to, so that `tagboat seal` works without the controller. Public keys may be in Git; the private ones never leave the node.","type":"array","minItems":1,"maxItems":10,"items":{"description":"An age recipient as the node's page shows it.","type":"string","pattern":"^age1[02-9ac-hj-np-z]{58}$","examples":["age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42"]},"examples":[["age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42"]]}},"examples":[{"type":"docker","description":"The host at the harbour","labels":{"region":"eu"}}]};
+const pattern77 = new RegExp("^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$", "u");
+const pattern78 = new RegExp("^age1[02-9ac-hj-np-z]{58}$", "u");
 
-function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate122.evaluated;
+const evaluated0 = validate125.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -5986,16 +6237,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate122.errors = vErrors;
+validate125.errors = vErrors;
 return errors === 0;
 }
-validate122.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate125.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate124(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate121.evaluated;
+const evaluated0 = validate124.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6028,7 +6279,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern68.test(data0)){
+if(!pattern70.test(data0)){
 const err2 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -6053,7 +6304,7 @@ errors++;
 if(data.type !== undefined){
 let data1 = data.type;
 if(!((data1 === "docker") || (data1 === "kubernetes"))){
-const err4 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema124.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err4 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema125.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -6064,15 +6315,15 @@ errors++;
 }
 }
 if(data.labels !== undefined){
-if(!(validate122(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+if(!(validate125(data.labels, {instancePath:instancePath+"/labels",parentData:data,parentDataProperty:"labels",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
 errors = vErrors.length;
 }
 }
 if(data.agentVersion !== undefined){
 let data3 = data.agentVersion;
 if(typeof data3 === "string"){
-if(!pattern75.test(data3)){
+if(!pattern77.test(data3)){
 const err5 = {instancePath:instancePath+"/agentVersion",schemaPath:"#/properties/agentVersion/pattern",keyword:"pattern",params:{pattern: "^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$"},message:"must match pattern \""+"^(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]{1,64})?$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -6121,7 +6372,7 @@ const len0 = data4.length;
 for(let i0=0; i0<len0; i0++){
 let data5 = data4[i0];
 if(typeof data5 === "string"){
-if(!pattern76.test(data5)){
+if(!pattern78.test(data5)){
 const err9 = {instancePath:instancePath+"/recipients/" + i0,schemaPath:"#/properties/recipients/items/pattern",keyword:"pattern",params:{pattern: "^age1[02-9ac-hj-np-z]{58}$"},message:"must match pattern \""+"^age1[02-9ac-hj-np-z]{58}$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -6166,17 +6417,17 @@ vErrors.push(err12);
 }
 errors++;
 }
-validate121.errors = vErrors;
+validate124.errors = vErrors;
 return errors === 0;
 }
-validate121.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate124.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate117(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate120(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/node.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate117.evaluated;
+const evaluated0 = validate120.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6261,14 +6512,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate118(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+if(!(validate121(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate121(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate124(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
 errors = vErrors.length;
 }
 }
@@ -6283,17 +6534,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate117.errors = vErrors;
+validate120.errors = vErrors;
 return errors === 0;
 }
-validate117.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate120.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateRegistry: Validator<RegistryManifest> = validate125;
+export const validateRegistry: Validator<RegistryManifest> = validate128;
 
-function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate129(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate126.evaluated;
+const evaluated0 = validate129.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6365,21 +6616,21 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate126.errors = vErrors;
+validate129.errors = vErrors;
 return errors === 0;
 }
-validate126.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate129.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema130 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
-const pattern79 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
-const pattern80 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
-const pattern81 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
-const pattern82 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
+const schema131 = {"title":"Registry specification","description":"Where images come from. Docker Hub is known to every team as `docker-hub`, without a manifest.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`v2`: any OCI or Docker Registry V2. `github`, `gitlab`, `google`, `hub` (Docker Hub): what they are called. `unchecked`: pull and ask nothing else.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"url":{"description":"Host and port, with or without `https://`. Needed for `v2` and `unchecked`; the others have their own.","type":"string","pattern":"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$","examples":["registry.example.org:5000"]},"namespace":{"description":"The group, project or user that the images belong to.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$","examples":["acme/shop"]},"organisation":{"description":"The organisation, where the registry has such.","type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$","examples":["acme"]},"credentials":{"description":"A user and a sealed password or token.","allOf":[{"$ref":"#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"if":{"properties":{"type":{"enum":["v2","unchecked"]}}},"then":{"required":["url"]},"examples":[{"type":"github","organisation":"acme"},{"type":"v2","url":"registry.example.org:5000"}]};
+const pattern81 = new RegExp("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$", "u");
+const pattern82 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", "u");
+const pattern83 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "u");
+const pattern84 = new RegExp("^[^\\u0000-\\u001f:]{1,255}$", "u");
 
-function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate134(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate131.evaluated;
+const evaluated0 = validate134.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6426,16 +6677,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-validate131.errors = vErrors;
+validate134.errors = vErrors;
 return errors === 0;
 }
-validate131.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate134.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate130(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate133(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate130.evaluated;
+const evaluated0 = validate133.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6478,7 +6729,7 @@ errors++;
 if(data.username !== undefined){
 let data0 = data.username;
 if(typeof data0 === "string"){
-if(!pattern82.test(data0)){
+if(!pattern84.test(data0)){
 const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -6501,8 +6752,8 @@ errors++;
 }
 }
 if(data.password !== undefined){
-if(!(validate131(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate134(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
 errors = vErrors.length;
 }
 }
@@ -6517,16 +6768,16 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate130.errors = vErrors;
+validate133.errors = vErrors;
 return errors === 0;
 }
-validate130.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate133.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate129(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate129.evaluated;
+const evaluated0 = validate132.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6614,7 +6865,7 @@ errors++;
 if(data.description !== undefined){
 let data1 = data.description;
 if(typeof data1 === "string"){
-if(!pattern68.test(data1)){
+if(!pattern70.test(data1)){
 const err5 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err5];
@@ -6639,7 +6890,7 @@ errors++;
 if(data.type !== undefined){
 let data2 = data.type;
 if(!((((((data2 === "v2") || (data2 === "github")) || (data2 === "gitlab")) || (data2 === "google")) || (data2 === "hub")) || (data2 === "unchecked"))){
-const err7 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema130.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err7 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema131.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -6652,7 +6903,7 @@ errors++;
 if(data.url !== undefined){
 let data3 = data.url;
 if(typeof data3 === "string"){
-if(!pattern79.test(data3)){
+if(!pattern81.test(data3)){
 const err8 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"},message:"must match pattern \""+"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[A-Za-z0-9._/-]{0,255})?$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -6677,7 +6928,7 @@ errors++;
 if(data.namespace !== undefined){
 let data4 = data.namespace;
 if(typeof data4 === "string"){
-if(!pattern80.test(data4)){
+if(!pattern82.test(data4)){
 const err10 = {instancePath:instancePath+"/namespace",schemaPath:"#/properties/namespace/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -6702,7 +6953,7 @@ errors++;
 if(data.organisation !== undefined){
 let data5 = data.organisation;
 if(typeof data5 === "string"){
-if(!pattern81.test(data5)){
+if(!pattern83.test(data5)){
 const err12 = {instancePath:instancePath+"/organisation",schemaPath:"#/properties/organisation/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -6725,8 +6976,8 @@ errors++;
 }
 }
 if(data.credentials !== undefined){
-if(!(validate130(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+if(!(validate133(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
 errors = vErrors.length;
 }
 }
@@ -6741,17 +6992,17 @@ vErrors.push(err14);
 }
 errors++;
 }
-validate129.errors = vErrors;
+validate132.errors = vErrors;
 return errors === 0;
 }
-validate129.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate132.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate128(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/registry.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate125.evaluated;
+const evaluated0 = validate128.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6836,14 +7087,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate126(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+if(!(validate129(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate129(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+if(!(validate132(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
 errors = vErrors.length;
 }
 }
@@ -6858,17 +7109,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate125.errors = vErrors;
+validate128.errors = vErrors;
 return errors === 0;
 }
-validate125.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate128.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateProduct: Validator<ProductManifest> = validate136;
+export const validateProduct: Validator<ProductManifest> = validate139;
 
-function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate140(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate137.evaluated;
+const evaluated0 = validate140.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -6940,22 +7191,22 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate137.errors = vErrors;
+validate140.errors = vErrors;
 return errors === 0;
 }
-validate137.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate140.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema136 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
-const pattern85 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
-const pattern86 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
-const pattern87 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
-const pattern88 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
-const pattern89 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
+const schema137 = {"title":"Product specification","description":"An application. `simple`: one rolling version, no rollback. `complex`: rolling and incremental versions.","type":"object","additionalProperties":false,"required":["type"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"type":{"description":"`simple`: one rolling version on the team's branch (brokers, proxies, databases). `complex`: rolling versions from branches and incremental ones from tags.","enum":["simple","complex"],"examples":["complex"]},"source":{"description":"Where the version manifest lies. Default: this repository, `version.yaml` beside the product.","allOf":[{"$ref":"#/$defs/ProductSource"}],"examples":[{"repository":"https://git.example.org/acme/shop.git","path":"deploy/version.yaml"}]},"incremental":{"description":"How tags name incremental versions. Complex products only.","allOf":[{"$ref":"#/$defs/IncrementalVersions"}],"examples":[{"tags":"shop/*"}]},"rolling":{"description":"Which branches are rolling versions. Complex products only.","allOf":[{"$ref":"#/$defs/RollingVersions"}],"examples":[{"branches":["main","preview/*"]}]}},"if":{"properties":{"type":{"const":"simple"}}},"then":{"properties":{"incremental":false,"rolling":false}},"examples":[{"type":"complex","description":"The shop of Acme","rolling":{"branches":["main"]}},{"type":"simple"}]};
+const pattern87 = new RegExp("^[^\\s\\u0000-\\u001f]{1,2048}$", "u");
+const pattern88 = new RegExp("^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$", "u");
+const pattern89 = new RegExp("^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$", "u");
+const pattern90 = new RegExp("^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$", "u");
+const pattern91 = new RegExp("^[^\\s~^:\\\\]{1,255}$", "u");
 
-function validate140(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate140.evaluated;
+const evaluated0 = validate143.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7058,7 +7309,7 @@ errors++;
 if(data.description !== undefined){
 let data3 = data.description;
 if(typeof data3 === "string"){
-if(!pattern68.test(data3)){
+if(!pattern70.test(data3)){
 const err6 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err6];
@@ -7083,7 +7334,7 @@ errors++;
 if(data.type !== undefined){
 let data4 = data.type;
 if(!((data4 === "simple") || (data4 === "complex"))){
-const err8 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema136.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err8 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema137.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -7111,7 +7362,7 @@ errors++;
 if(data5.repository !== undefined){
 let data6 = data5.repository;
 if(typeof data6 === "string"){
-if(!pattern85.test(data6)){
+if(!pattern87.test(data6)){
 const err10 = {instancePath:instancePath+"/source/repository",schemaPath:"#/$defs/ProductSource/properties/repository/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f]{1,2048}$"},message:"must match pattern \""+"^[^\\s\\u0000-\\u001f]{1,2048}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -7136,7 +7387,7 @@ errors++;
 if(data5.path !== undefined){
 let data7 = data5.path;
 if(typeof data7 === "string"){
-if(!pattern86.test(data7)){
+if(!pattern88.test(data7)){
 const err12 = {instancePath:instancePath+"/source/path",schemaPath:"#/$defs/ProductSource/properties/path/pattern",keyword:"pattern",params:{pattern: "^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"},message:"must match pattern \""+"^(?!/)(?!(.*/)?\\.\\.?(/|$))[^\\u0000-\\u001f\\\\]{1,1024}\\.ya?ml$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -7161,7 +7412,7 @@ errors++;
 if(data5.ref !== undefined){
 let data8 = data5.ref;
 if(typeof data8 === "string"){
-if(!pattern87.test(data8)){
+if(!pattern89.test(data8)){
 const err14 = {instancePath:instancePath+"/source/ref",schemaPath:"#/$defs/ProductSource/properties/ref/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err14];
@@ -7213,7 +7464,7 @@ errors++;
 if(data9.tags !== undefined){
 let data10 = data9.tags;
 if(typeof data10 === "string"){
-if(!pattern88.test(data10)){
+if(!pattern90.test(data10)){
 const err18 = {instancePath:instancePath+"/incremental/tags",schemaPath:"#/$defs/IncrementalVersions/properties/tags/pattern",keyword:"pattern",params:{pattern: "^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"},message:"must match pattern \""+"^[^*\\s~^:?\\[\\\\]{0,200}\\*[^*\\s~^:?\\[\\\\]{0,200}$"+"\""};
 if(vErrors === null){
 vErrors = [err18];
@@ -7289,7 +7540,7 @@ const len0 = data12.length;
 for(let i0=0; i0<len0; i0++){
 let data13 = data12[i0];
 if(typeof data13 === "string"){
-if(!pattern89.test(data13)){
+if(!pattern91.test(data13)){
 const err24 = {instancePath:instancePath+"/rolling/branches/" + i0,schemaPath:"#/$defs/RollingVersions/properties/branches/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s~^:\\\\]{1,255}$"},message:"must match pattern \""+"^[^\\s~^:\\\\]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err24];
@@ -7346,17 +7597,17 @@ vErrors.push(err28);
 }
 errors++;
 }
-validate140.errors = vErrors;
+validate143.errors = vErrors;
 return errors === 0;
 }
-validate140.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate143.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate139(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/product.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate136.evaluated;
+const evaluated0 = validate139.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7441,14 +7692,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate137(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+if(!(validate140(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate140(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate143(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
 errors = vErrors.length;
 }
 }
@@ -7463,17 +7714,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate136.errors = vErrors;
+validate139.errors = vErrors;
 return errors === 0;
 }
-validate136.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate139.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateVersion: Validator<VersionManifest> = validate142;
+export const validateVersion: Validator<VersionManifest> = validate145;
 
-function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate143.evaluated;
+const evaluated0 = validate146.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -7545,16 +7796,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate143.errors = vErrors;
+validate146.errors = vErrors;
 return errors === 0;
 }
-validate143.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate146.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate148(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate151(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate148.evaluated;
+const evaluated0 = validate151.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8065,16 +8316,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate148.errors = vErrors;
+validate151.errors = vErrors;
 return errors === 0;
 }
-validate148.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate151.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate147(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate150(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate147.evaluated;
+const evaluated0 = validate150.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8241,8 +8492,8 @@ errors++;
 }
 }
 if(data.config !== undefined){
-if(!(validate148(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+if(!(validate151(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
 errors = vErrors.length;
 }
 }
@@ -8257,16 +8508,16 @@ vErrors.push(err13);
 }
 errors++;
 }
-validate147.errors = vErrors;
+validate150.errors = vErrors;
 return errors === 0;
 }
-validate147.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate150.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate149(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate146.evaluated;
+const evaluated0 = validate149.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8299,7 +8550,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern68.test(data0)){
+if(!pattern70.test(data0)){
 const err2 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err2];
@@ -8397,8 +8648,8 @@ errors++;
 }
 const len1 = data3.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate147(data3[i1], {instancePath:instancePath+"/images/" + i1,parentData:data3,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+if(!(validate150(data3[i1], {instancePath:instancePath+"/images/" + i1,parentData:data3,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
 errors = vErrors.length;
 }
 }
@@ -8425,17 +8676,17 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate146.errors = vErrors;
+validate149.errors = vErrors;
 return errors === 0;
 }
-validate146.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate149.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate142(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate145(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/version.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate142.evaluated;
+const evaluated0 = validate145.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8520,14 +8771,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate143(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+if(!(validate146(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate146(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+if(!(validate149(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
 errors = vErrors.length;
 }
 }
@@ -8542,17 +8793,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate142.errors = vErrors;
+validate145.errors = vErrors;
 return errors === 0;
 }
-validate142.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate145.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateConfigBundle: Validator<ConfigBundleManifest> = validate171;
+export const validateConfigBundle: Validator<ConfigBundleManifest> = validate174;
 
-function validate172(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate175(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate172.evaluated;
+const evaluated0 = validate175.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8624,16 +8875,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate172.errors = vErrors;
+validate175.errors = vErrors;
 return errors === 0;
 }
-validate172.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate175.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate176(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate179(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate176.evaluated;
+const evaluated0 = validate179.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8691,16 +8942,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate176.errors = vErrors;
+validate179.errors = vErrors;
 return errors === 0;
 }
-validate176.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate179.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate178(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate181(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate178.evaluated;
+const evaluated0 = validate181.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -8751,16 +9002,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-validate178.errors = vErrors;
+validate181.errors = vErrors;
 return errors === 0;
 }
-validate178.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate181.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate181(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate184(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate181.evaluated;
+const evaluated0 = validate184.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9271,16 +9522,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate181.errors = vErrors;
+validate184.errors = vErrors;
 return errors === 0;
 }
-validate181.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate184.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate175(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate178(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate175.evaluated;
+const evaluated0 = validate178.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9303,7 +9554,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern68.test(data0)){
+if(!pattern70.test(data0)){
 const err1 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -9326,20 +9577,20 @@ errors++;
 }
 }
 if(data.environment !== undefined){
-if(!(validate176(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+if(!(validate179(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
 errors = vErrors.length;
 }
 }
 if(data.secrets !== undefined){
-if(!(validate178(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+if(!(validate181(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
 errors = vErrors.length;
 }
 }
 if(data.config !== undefined){
-if(!(validate181(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
+if(!(validate184(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
 errors = vErrors.length;
 }
 }
@@ -9354,17 +9605,17 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate175.errors = vErrors;
+validate178.errors = vErrors;
 return errors === 0;
 }
-validate175.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate178.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate171(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate174(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/config-bundle.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate171.evaluated;
+const evaluated0 = validate174.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9449,14 +9700,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate172(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+if(!(validate175(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate175(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+if(!(validate178(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
 errors = vErrors.length;
 }
 }
@@ -9471,17 +9722,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate171.errors = vErrors;
+validate174.errors = vErrors;
 return errors === 0;
 }
-validate171.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate174.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateDeployment: Validator<DeploymentManifest> = validate203;
+export const validateDeployment: Validator<DeploymentManifest> = validate206;
 
-function validate204(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate207(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate204.evaluated;
+const evaluated0 = validate207.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9553,19 +9804,19 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate204.errors = vErrors;
+validate207.errors = vErrors;
 return errors === 0;
 }
-validate204.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate207.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema170 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"follow":{"description":"`digest`: an image that is pushed under the same tag deploys itself. Rolling versions only.","enum":["digest"],"examples":["digest"]},"followSchedule":{"description":"When the node asks the registry what the tags mean, as a cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","default":"0 */5 * * * *","examples":["0 * * * * *"]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false,"follow":false}}},"dependentRequired":{"followSchedule":["follow"]},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
-const pattern114 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
-const pattern128 = new RegExp("^[0-9A-Za-z*/, -]{5,100}$", "u");
+const schema171 = {"title":"Deployment specification","description":"A version of a product on a node under a prefix, with its own environment and overrides.","type":"object","additionalProperties":false,"required":["product","node","prefix"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"An incremental version, by its semver number. Quote numbers such as \"1.2\". Complex products only; excludes `branch`.","type":"string","pattern":"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$","examples":["1.2.0"]},"branch":{"description":"A rolling version, by its branch. Default, without `version`: the team's branch.","type":"string","pattern":"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$","examples":["main"]},"node":{"description":"The node.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"Names this deployment on its node: containers are `<prefix>-<image name>`, a Kubernetes namespace is `<prefix>`. Node and prefix have one owner.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"environment":{"description":"Short for `config.environment`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Environment"}],"examples":[{"REGION":"eu"}]},"secrets":{"description":"Short for `config.secrets`.","allOf":[{"$ref":"container-config.schema.json#/$defs/Secrets"}],"examples":[{"PASSWORD":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]},"config":{"description":"Configuration of every image; stronger than the version's.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"restartPolicy":"always"}]},"images":{"description":"Overrides by image name; the strongest layer.","type":"object","propertyNames":{"$ref":"container-config.schema.json#/$defs/Name"},"additionalProperties":{"$ref":"container-config.schema.json#/$defs/ContainerConfig"},"examples":[{"web":{"environment":{"WORKERS":"4"}}}]},"bundles":{"description":"ConfigBundles; weaker than `config`. Read at the head of the team's branch.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["logging"]]},"dependsOn":{"description":"Deployments that have to succeed first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["broker"]]},"follow":{"description":"`digest`: an image that is pushed under the same tag deploys itself. Rolling versions only.","enum":["digest"],"examples":["digest"]},"followSchedule":{"description":"When the node asks the registry what the tags mean, as a cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","default":"0 */5 * * * *","examples":["0 * * * * *"]},"protected":{"description":"Removing this manifest leaves the containers alone.","type":"boolean","default":false,"examples":[true]},"removeVolumes":{"description":"Removing this manifest also removes its named volumes, data included.","type":"boolean","default":false,"examples":[true]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","default":false,"examples":[true]},"strategy":{"description":"How containers are replaced.","allOf":[{"$ref":"container-config.schema.json#/$defs/Strategy"}],"default":"auto","examples":["recreate"]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/DeploymentTimeouts"}],"examples":[{"health":"2m"}]},"retries":{"description":"Additional tries of one content after a failure; then the target waits for a new commit.","type":"integer","minimum":0,"maximum":100,"default":2,"examples":[0]}},"dependentSchemas":{"version":{"properties":{"branch":false,"follow":false}}},"dependentRequired":{"followSchedule":["follow"]},"examples":[{"product":"shop","version":"1.2.0","node":"harbor","prefix":"shop","environment":{"REGION":"eu"},"images":{"web":{"environment":{"WORKERS":"4"}}}},{"product":"broker","node":"harbor","prefix":"broker","protected":true}]};
+const pattern116 = new RegExp("^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$", "u");
+const pattern130 = new RegExp("^[0-9A-Za-z*/, -]{5,100}$", "u");
 
-function validate208(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate211(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate208.evaluated;
+const evaluated0 = validate211.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9623,16 +9874,16 @@ vErrors.push(err3);
 }
 errors++;
 }
-validate208.errors = vErrors;
+validate211.errors = vErrors;
 return errors === 0;
 }
-validate208.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate211.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate210(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate213(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate210.evaluated;
+const evaluated0 = validate213.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -9683,16 +9934,16 @@ vErrors.push(err2);
 }
 errors++;
 }
-validate210.errors = vErrors;
+validate213.errors = vErrors;
 return errors === 0;
 }
-validate210.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate213.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate213(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate216(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate213.evaluated;
+const evaluated0 = validate216.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10203,16 +10454,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate213.errors = vErrors;
+validate216.errors = vErrors;
 return errors === 0;
 }
-validate213.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate216.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate235(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate238(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate235.evaluated;
+const evaluated0 = validate238.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10318,16 +10569,16 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate235.errors = vErrors;
+validate238.errors = vErrors;
 return errors === 0;
 }
-validate235.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate238.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate207(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate210(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate207.evaluated;
+const evaluated0 = validate210.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10366,7 +10617,7 @@ vErrors.push(err2);
 errors++;
 }
 for(const key0 in data){
-if(!(func1.call(schema170.properties, key0))){
+if(!(func1.call(schema171.properties, key0))){
 const err3 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err3];
@@ -10380,7 +10631,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern68.test(data0)){
+if(!pattern70.test(data0)){
 const err4 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err4];
@@ -10430,7 +10681,7 @@ errors++;
 if(data.version !== undefined){
 let data2 = data.version;
 if(typeof data2 === "string"){
-if(!pattern114.test(data2)){
+if(!pattern116.test(data2)){
 const err8 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"},message:"must match pattern \""+"^[0-9A-Za-z][0-9A-Za-z.+-]{0,127}$"+"\""};
 if(vErrors === null){
 vErrors = [err8];
@@ -10455,7 +10706,7 @@ errors++;
 if(data.branch !== undefined){
 let data3 = data.branch;
 if(typeof data3 === "string"){
-if(!pattern87.test(data3)){
+if(!pattern89.test(data3)){
 const err10 = {instancePath:instancePath+"/branch",schemaPath:"#/properties/branch/pattern",keyword:"pattern",params:{pattern: "^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^(?!-)(?!/)(?!.*\\.\\.)[^\\s~^:?*\\[\\\\\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err10];
@@ -10528,20 +10779,20 @@ errors++;
 }
 }
 if(data.environment !== undefined){
-if(!(validate208(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+if(!(validate211(data.environment, {instancePath:instancePath+"/environment",parentData:data,parentDataProperty:"environment",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
 errors = vErrors.length;
 }
 }
 if(data.secrets !== undefined){
-if(!(validate210(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+if(!(validate213(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
 errors = vErrors.length;
 }
 }
 if(data.config !== undefined){
-if(!(validate213(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+if(!(validate216(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
 errors = vErrors.length;
 }
 }
@@ -10585,8 +10836,8 @@ errors++;
 }
 }
 for(const key2 in data9){
-if(!(validate213(data9[key2], {instancePath:instancePath+"/images/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data9,parentDataProperty:key2,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+if(!(validate216(data9[key2], {instancePath:instancePath+"/images/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data9,parentDataProperty:key2,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
 errors = vErrors.length;
 }
 }
@@ -10706,7 +10957,7 @@ errors++;
 }
 if(data.follow !== undefined){
 if(!(data.follow === "digest")){
-const err28 = {instancePath:instancePath+"/follow",schemaPath:"#/properties/follow/enum",keyword:"enum",params:{allowedValues: schema170.properties.follow.enum},message:"must be equal to one of the allowed values"};
+const err28 = {instancePath:instancePath+"/follow",schemaPath:"#/properties/follow/enum",keyword:"enum",params:{allowedValues: schema171.properties.follow.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -10719,7 +10970,7 @@ errors++;
 if(data.followSchedule !== undefined){
 let data16 = data.followSchedule;
 if(typeof data16 === "string"){
-if(!pattern128.test(data16)){
+if(!pattern130.test(data16)){
 const err29 = {instancePath:instancePath+"/followSchedule",schemaPath:"#/properties/followSchedule/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z*/, -]{5,100}$"},message:"must match pattern \""+"^[0-9A-Za-z*/, -]{5,100}$"+"\""};
 if(vErrors === null){
 vErrors = [err29];
@@ -10791,8 +11042,8 @@ errors++;
 }
 }
 if(data.timeouts !== undefined){
-if(!(validate235(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+if(!(validate238(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
 errors = vErrors.length;
 }
 }
@@ -10881,17 +11132,17 @@ vErrors.push(err41);
 }
 errors++;
 }
-validate207.errors = vErrors;
+validate210.errors = vErrors;
 return errors === 0;
 }
-validate207.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate210.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate203(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate206(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/deployment.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate203.evaluated;
+const evaluated0 = validate206.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -10976,14 +11227,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate204(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+if(!(validate207(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate207(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+if(!(validate210(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
 errors = vErrors.length;
 }
 }
@@ -10998,17 +11249,17 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate203.errors = vErrors;
+validate206.errors = vErrors;
 return errors === 0;
 }
-validate203.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate206.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateNotification: Validator<NotificationManifest> = validate238;
+export const validateNotification: Validator<NotificationManifest> = validate241;
 
-function validate239(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate242(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate239.evaluated;
+const evaluated0 = validate242.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11080,17 +11331,17 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate239.errors = vErrors;
+validate242.errors = vErrors;
 return errors === 0;
 }
-validate239.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate242.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema193 = {"title":"Notification specification","description":"A channel that hears of events of the team.","type":"object","additionalProperties":false,"required":["channel","urlFrom"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"channel":{"description":"The form of the messages.","enum":["webhook","slack","discord","teams","mattermost","rocket-chat"],"examples":["slack"]},"urlFrom":{"description":"The name of one of the team's `notificationUrls` in the controller configuration. Such URLs are secrets, so they are never in Git.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["acme-chat"]},"events":{"description":"The events that it wants. Default: failures, problems and unreachable nodes.","type":"array","minItems":1,"maxItems":100,"items":{"description":"An event.","enum":["deployment-started","deployment-succeeded","deployment-failed","deployment-removed","rolled-back","drifted","healed","problem","node-connected","node-unreachable","tag-moved"],"examples":["deployment-failed"]},"default":["deployment-failed","problem","node-unreachable"],"examples":[["deployment-failed","drifted"]]},"deployments":{"description":"Only events of these deployments. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["shop-production"]]},"nodes":{"description":"Only events of these nodes. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["harbor"]]}},"examples":[{"channel":"slack","urlFrom":"acme-chat","events":["deployment-succeeded","deployment-failed"]}]};
+const schema194 = {"title":"Notification specification","description":"A channel that hears of events of the team.","type":"object","additionalProperties":false,"required":["channel","urlFrom"],"properties":{"description":{"description":"What it is for, for people.","type":"string","pattern":"^[^\\u0000]{0,2000}$","examples":["The shop of Acme"]},"channel":{"description":"The form of the messages.","enum":["webhook","slack","discord","teams","mattermost","rocket-chat"],"examples":["slack"]},"urlFrom":{"description":"The name of one of the team's `notificationUrls` in the controller configuration. Such URLs are secrets, so they are never in Git.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["acme-chat"]},"events":{"description":"The events that it wants. Default: failures, problems and unreachable nodes.","type":"array","minItems":1,"maxItems":100,"items":{"description":"An event.","enum":["deployment-started","deployment-succeeded","deployment-failed","deployment-removed","rolled-back","drifted","healed","problem","node-connected","node-unreachable","tag-moved"],"examples":["deployment-failed"]},"default":["deployment-failed","problem","node-unreachable"],"examples":[["deployment-failed","drifted"]]},"deployments":{"description":"Only events of these deployments. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["shop-production"]]},"nodes":{"description":"Only events of these nodes. Default: all.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["harbor"]]}},"examples":[{"channel":"slack","urlFrom":"acme-chat","events":["deployment-succeeded","deployment-failed"]}]};
 
-function validate242(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate245(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate242.evaluated;
+const evaluated0 = validate245.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11133,7 +11384,7 @@ errors++;
 if(data.description !== undefined){
 let data0 = data.description;
 if(typeof data0 === "string"){
-if(!pattern68.test(data0)){
+if(!pattern70.test(data0)){
 const err3 = {instancePath:instancePath+"/description",schemaPath:"#/properties/description/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]{0,2000}$"},message:"must match pattern \""+"^[^\\u0000]{0,2000}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -11158,7 +11409,7 @@ errors++;
 if(data.channel !== undefined){
 let data1 = data.channel;
 if(!((((((data1 === "webhook") || (data1 === "slack")) || (data1 === "discord")) || (data1 === "teams")) || (data1 === "mattermost")) || (data1 === "rocket-chat"))){
-const err5 = {instancePath:instancePath+"/channel",schemaPath:"#/properties/channel/enum",keyword:"enum",params:{allowedValues: schema193.properties.channel.enum},message:"must be equal to one of the allowed values"};
+const err5 = {instancePath:instancePath+"/channel",schemaPath:"#/properties/channel/enum",keyword:"enum",params:{allowedValues: schema194.properties.channel.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -11220,7 +11471,7 @@ const len0 = data3.length;
 for(let i0=0; i0<len0; i0++){
 let data4 = data3[i0];
 if(!(((((((((((data4 === "deployment-started") || (data4 === "deployment-succeeded")) || (data4 === "deployment-failed")) || (data4 === "deployment-removed")) || (data4 === "rolled-back")) || (data4 === "drifted")) || (data4 === "healed")) || (data4 === "problem")) || (data4 === "node-connected")) || (data4 === "node-unreachable")) || (data4 === "tag-moved"))){
-const err10 = {instancePath:instancePath+"/events/" + i0,schemaPath:"#/properties/events/items/enum",keyword:"enum",params:{allowedValues: schema193.properties.events.items.enum},message:"must be equal to one of the allowed values"};
+const err10 = {instancePath:instancePath+"/events/" + i0,schemaPath:"#/properties/events/items/enum",keyword:"enum",params:{allowedValues: schema194.properties.events.items.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -11355,17 +11606,17 @@ vErrors.push(err20);
 }
 errors++;
 }
-validate242.errors = vErrors;
+validate245.errors = vErrors;
 return errors === 0;
 }
-validate242.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate245.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate238(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate241(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/notification.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate238.evaluated;
+const evaluated0 = validate241.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11450,14 +11701,14 @@ errors++;
 }
 }
 if(data.metadata !== undefined){
-if(!(validate239(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+if(!(validate242(data.metadata, {instancePath:instancePath+"/metadata",parentData:data,parentDataProperty:"metadata",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
 errors = vErrors.length;
 }
 }
 if(data.spec !== undefined){
-if(!(validate242(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+if(!(validate245(data.spec, {instancePath:instancePath+"/spec",parentData:data,parentDataProperty:"spec",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
 errors = vErrors.length;
 }
 }
@@ -11472,22 +11723,22 @@ vErrors.push(err7);
 }
 errors++;
 }
-validate238.errors = vErrors;
+validate241.errors = vErrors;
 return errors === 0;
 }
-validate238.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate241.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-export const validateTargetSpec: Validator<TargetSpec> = validate244;
-const schema198 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"registries":{"description":"The registries that the images name. Credentials go to their own host and to no other.","type":"array","maxItems":500,"items":{"$ref":"#/$defs/TargetRegistry"},"examples":[[{"name":"ghcr","type":"github","host":"ghcr.io"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"follow":{"description":"The tags are looked after: what they mean is asked on this schedule.","type":"object","additionalProperties":false,"required":["schedule"],"properties":{"schedule":{"description":"A cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","examples":["0 */5 * * * *"]}},"examples":[{"schedule":"0 */5 * * * *"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
-const pattern137 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
-const pattern140 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
-const schema203 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
-const pattern147 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+export const validateTargetSpec: Validator<TargetSpec> = validate247;
+const schema199 = {"title":"Target specification","description":"Everything that an agent has to know to carry one deployment out.","type":"object","additionalProperties":false,"required":["specVersion","team","deployment","product","version","versionKind","node","prefix","images","timeouts","selfHeal"],"properties":{"specVersion":{"description":"The version of this format.","const":1,"examples":[1]},"team":{"description":"The team.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,253}$","examples":["acme"]},"deployment":{"description":"The deployment.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop-production"]},"product":{"description":"The product.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"version":{"description":"The semver number or the branch.","type":"string","pattern":"^[^\\u0000-\\u001f]{1,255}$","examples":["1.2.0","main"]},"versionKind":{"description":"What `version` is.","enum":["rolling","incremental"],"examples":["incremental"]},"node":{"description":"The node; an agent refuses what is for another.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["harbor"]},"prefix":{"description":"The prefix.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["shop"]},"networkName":{"description":"The target's network on Docker. Default: the prefix.","type":"string","pattern":"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$","examples":["shop"]},"images":{"description":"The images in an order in which every image follows those it depends on.","type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/$defs/TargetImage"},"examples":[[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]]},"registries":{"description":"The registries that the images name. Credentials go to their own host and to no other.","type":"array","maxItems":500,"items":{"$ref":"#/$defs/TargetRegistry"},"examples":[[{"name":"ghcr","type":"github","host":"ghcr.io"}]]},"timeouts":{"description":"How long things may take.","allOf":[{"$ref":"#/$defs/TargetTimeouts"}],"examples":[{"attempt":"15m","pull":"10m","health":"5m"}]},"follow":{"description":"The tags are looked after: what they mean is asked on this schedule.","type":"object","additionalProperties":false,"required":["schedule"],"properties":{"schedule":{"description":"A cron expression with seconds.","type":"string","pattern":"^[0-9A-Za-z*/, -]{5,100}$","examples":["0 */5 * * * *"]}},"examples":[{"schedule":"0 */5 * * * *"}]},"selfHeal":{"description":"Put back what differs from the record.","type":"boolean","examples":[false]}},"examples":[{"specVersion":1,"team":"acme","deployment":"shop-production","product":"shop","version":"1.2.0","versionKind":"incremental","node":"harbor","prefix":"shop","images":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":[],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}],"timeouts":{"attempt":"15m","pull":"10m","health":"5m"},"selfHeal":false}]};
+const pattern139 = new RegExp("^[^\\u0000-\\u001f]{1,253}$", "u");
+const pattern142 = new RegExp("^[^\\u0000-\\u001f]{1,255}$", "u");
+const schema204 = {"title":"Image of a target","description":"One container, everything merged.","type":"object","additionalProperties":false,"required":["name","image","dependsOn","config","strategy"],"properties":{"name":{"description":"The image's name in the version.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["web"]},"image":{"description":"The image reference as the version manifest gives it.","allOf":[{"$ref":"container-config.schema.json#/$defs/Image"}],"examples":["ghcr.io/acme/shop-web:1.2.0"]},"registry":{"description":"The Registry manifest that it comes from.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"digest":{"description":"Pins the image: a frozen version or a rollback.","type":"string","pattern":"^sha256:[0-9a-f]{64}$","examples":["sha256:abababababababababababababababababababababababababababababababab"]},"dependsOn":{"description":"Images of this target that have to be healthy first.","type":"array","maxItems":1000,"items":{"$ref":"container-config.schema.json#/$defs/Name"},"examples":[["db"]]},"config":{"description":"The merged configuration.","allOf":[{"$ref":"container-config.schema.json#/$defs/ContainerConfig"}],"examples":[{"environment":{"REGION":"eu"}}]},"strategy":{"description":"How the container is replaced, decided.","enum":["start-first","recreate"],"examples":["start-first"]}},"examples":[{"name":"web","image":"ghcr.io/acme/shop-web:1.2.0","registry":"ghcr","digest":"sha256:abababababababababababababababababababababababababababababababab","dependsOn":["db"],"config":{"environment":{"REGION":"eu"}},"strategy":"start-first"}]};
+const pattern149 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
 
-function validate247(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate250(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate247.evaluated;
+const evaluated0 = validate250.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -11998,16 +12249,16 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate247.errors = vErrors;
+validate250.errors = vErrors;
 return errors === 0;
 }
-validate247.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate250.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate246(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate249(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate246.evaluated;
+const evaluated0 = validate249.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -12155,7 +12406,7 @@ errors++;
 if(data.digest !== undefined){
 let data3 = data.digest;
 if(typeof data3 === "string"){
-if(!pattern147.test(data3)){
+if(!pattern149.test(data3)){
 const err12 = {instancePath:instancePath+"/digest",schemaPath:"#/properties/digest/pattern",keyword:"pattern",params:{pattern: "^sha256:[0-9a-f]{64}$"},message:"must match pattern \""+"^sha256:[0-9a-f]{64}$"+"\""};
 if(vErrors === null){
 vErrors = [err12];
@@ -12229,15 +12480,15 @@ errors++;
 }
 }
 if(data.config !== undefined){
-if(!(validate247(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+if(!(validate250(data.config, {instancePath:instancePath+"/config",parentData:data,parentDataProperty:"config",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
 errors = vErrors.length;
 }
 }
 if(data.strategy !== undefined){
 let data7 = data.strategy;
 if(!((data7 === "start-first") || (data7 === "recreate"))){
-const err18 = {instancePath:instancePath+"/strategy",schemaPath:"#/properties/strategy/enum",keyword:"enum",params:{allowedValues: schema203.properties.strategy.enum},message:"must be equal to one of the allowed values"};
+const err18 = {instancePath:instancePath+"/strategy",schemaPath:"#/properties/strategy/enum",keyword:"enum",params:{allowedValues: schema204.properties.strategy.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -12258,18 +12509,18 @@ vErrors.push(err19);
 }
 errors++;
 }
-validate246.errors = vErrors;
+validate249.errors = vErrors;
 return errors === 0;
 }
-validate246.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate249.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
-const schema213 = {"title":"Registry of a target","description":"A registry with what the agent needs to pull from it.","type":"object","additionalProperties":false,"required":["name","type","host"],"properties":{"name":{"description":"The Registry manifest's name.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"type":{"description":"What it is; `unchecked` is not asked for digests.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"host":{"description":"Host and port, as image references have it.","type":"string","pattern":"^[^\\s/]{1,300}$","examples":["ghcr.io"]},"credentials":{"description":"A user and a sealed password.","allOf":[{"$ref":"registry.schema.json#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"examples":[{"name":"ghcr","type":"github","host":"ghcr.io"}]};
-const pattern155 = new RegExp("^[^\\s/]{1,300}$", "u");
+const schema214 = {"title":"Registry of a target","description":"A registry with what the agent needs to pull from it.","type":"object","additionalProperties":false,"required":["name","type","host"],"properties":{"name":{"description":"The Registry manifest's name.","allOf":[{"$ref":"container-config.schema.json#/$defs/Name"}],"examples":["ghcr"]},"type":{"description":"What it is; `unchecked` is not asked for digests.","enum":["v2","github","gitlab","google","hub","unchecked"],"examples":["github"]},"host":{"description":"Host and port, as image references have it.","type":"string","pattern":"^[^\\s/]{1,300}$","examples":["ghcr.io"]},"credentials":{"description":"A user and a sealed password.","allOf":[{"$ref":"registry.schema.json#/$defs/RegistryCredentials"}],"examples":[{"username":"acme-bot","password":{"sealed":{"harbor":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}}}]}},"examples":[{"name":"ghcr","type":"github","host":"ghcr.io"}]};
+const pattern157 = new RegExp("^[^\\s/]{1,300}$", "u");
 
-function validate270(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate273(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate270.evaluated;
+const evaluated0 = validate273.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -12312,7 +12563,7 @@ errors++;
 if(data.username !== undefined){
 let data0 = data.username;
 if(typeof data0 === "string"){
-if(!pattern82.test(data0)){
+if(!pattern84.test(data0)){
 const err3 = {instancePath:instancePath+"/username",schemaPath:"#/properties/username/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f:]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f:]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err3];
@@ -12335,8 +12586,8 @@ errors++;
 }
 }
 if(data.password !== undefined){
-if(!(validate131(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate134(data.password, {instancePath:instancePath+"/password",parentData:data,parentDataProperty:"password",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
 errors = vErrors.length;
 }
 }
@@ -12351,16 +12602,16 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate270.errors = vErrors;
+validate273.errors = vErrors;
 return errors === 0;
 }
-validate270.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate273.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate269(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate272(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate269.evaluated;
+const evaluated0 = validate272.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -12438,7 +12689,7 @@ errors++;
 if(data.type !== undefined){
 let data1 = data.type;
 if(!((((((data1 === "v2") || (data1 === "github")) || (data1 === "gitlab")) || (data1 === "google")) || (data1 === "hub")) || (data1 === "unchecked"))){
-const err6 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema213.properties.type.enum},message:"must be equal to one of the allowed values"};
+const err6 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/enum",keyword:"enum",params:{allowedValues: schema214.properties.type.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -12451,7 +12702,7 @@ errors++;
 if(data.host !== undefined){
 let data2 = data.host;
 if(typeof data2 === "string"){
-if(!pattern155.test(data2)){
+if(!pattern157.test(data2)){
 const err7 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/pattern",keyword:"pattern",params:{pattern: "^[^\\s/]{1,300}$"},message:"must match pattern \""+"^[^\\s/]{1,300}$"+"\""};
 if(vErrors === null){
 vErrors = [err7];
@@ -12474,8 +12725,8 @@ errors++;
 }
 }
 if(data.credentials !== undefined){
-if(!(validate270(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+if(!(validate273(data.credentials, {instancePath:instancePath+"/credentials",parentData:data,parentDataProperty:"credentials",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
 errors = vErrors.length;
 }
 }
@@ -12490,16 +12741,16 @@ vErrors.push(err9);
 }
 errors++;
 }
-validate269.errors = vErrors;
+validate272.errors = vErrors;
 return errors === 0;
 }
-validate269.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate272.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate274(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate277(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate274.evaluated;
+const evaluated0 = validate277.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -12635,16 +12886,16 @@ vErrors.push(err10);
 }
 errors++;
 }
-validate274.errors = vErrors;
+validate277.errors = vErrors;
 return errors === 0;
 }
-validate274.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate277.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate245(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate248(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate245.evaluated;
+const evaluated0 = validate248.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
@@ -12763,7 +13014,7 @@ vErrors.push(err10);
 errors++;
 }
 for(const key0 in data){
-if(!(func1.call(schema198.properties, key0))){
+if(!(func1.call(schema199.properties, key0))){
 const err11 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err11];
@@ -12789,7 +13040,7 @@ errors++;
 if(data.team !== undefined){
 let data1 = data.team;
 if(typeof data1 === "string"){
-if(!pattern137.test(data1)){
+if(!pattern139.test(data1)){
 const err13 = {instancePath:instancePath+"/team",schemaPath:"#/properties/team/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,253}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,253}$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -12864,7 +13115,7 @@ errors++;
 if(data.version !== undefined){
 let data4 = data.version;
 if(typeof data4 === "string"){
-if(!pattern140.test(data4)){
+if(!pattern142.test(data4)){
 const err19 = {instancePath:instancePath+"/version",schemaPath:"#/properties/version/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000-\\u001f]{1,255}$"},message:"must match pattern \""+"^[^\\u0000-\\u001f]{1,255}$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
@@ -12889,7 +13140,7 @@ errors++;
 if(data.versionKind !== undefined){
 let data5 = data.versionKind;
 if(!((data5 === "rolling") || (data5 === "incremental"))){
-const err21 = {instancePath:instancePath+"/versionKind",schemaPath:"#/properties/versionKind/enum",keyword:"enum",params:{allowedValues: schema198.properties.versionKind.enum},message:"must be equal to one of the allowed values"};
+const err21 = {instancePath:instancePath+"/versionKind",schemaPath:"#/properties/versionKind/enum",keyword:"enum",params:{allowedValues: schema199.properties.versionKind.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -12999,8 +13250,8 @@ errors++;
 }
 const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate246(data9[i0], {instancePath:instancePath+"/images/" + i0,parentData:data9,parentDataProperty:i0,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+if(!(validate249(data9[i0], {instancePath:instancePath+"/images/" + i0,parentData:data9,parentDataProperty:i0,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
 errors = vErrors.length;
 }
 }
@@ -13031,8 +13282,8 @@ errors++;
 }
 const len1 = data11.length;
 for(let i1=0; i1<len1; i1++){
-if(!(validate269(data11[i1], {instancePath:instancePath+"/registries/" + i1,parentData:data11,parentDataProperty:i1,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+if(!(validate272(data11[i1], {instancePath:instancePath+"/registries/" + i1,parentData:data11,parentDataProperty:i1,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
 errors = vErrors.length;
 }
 }
@@ -13049,8 +13300,8 @@ errors++;
 }
 }
 if(data.timeouts !== undefined){
-if(!(validate274(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+if(!(validate277(data.timeouts, {instancePath:instancePath+"/timeouts",parentData:data,parentDataProperty:"timeouts",rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
 errors = vErrors.length;
 }
 }
@@ -13082,7 +13333,7 @@ errors++;
 if(data14.schedule !== undefined){
 let data15 = data14.schedule;
 if(typeof data15 === "string"){
-if(!pattern128.test(data15)){
+if(!pattern130.test(data15)){
 const err35 = {instancePath:instancePath+"/follow/schedule",schemaPath:"#/properties/follow/properties/schedule/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z*/, -]{5,100}$"},message:"must match pattern \""+"^[0-9A-Za-z*/, -]{5,100}$"+"\""};
 if(vErrors === null){
 vErrors = [err35];
@@ -13139,28 +13390,28 @@ vErrors.push(err39);
 }
 errors++;
 }
-validate245.errors = vErrors;
+validate248.errors = vErrors;
 return errors === 0;
 }
-validate245.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate248.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 
 
-function validate244(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
+function validate247(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="https://tagboat.dev/schemas/v1/target-spec.schema.json" */;
 let vErrors = null;
 let errors = 0;
-const evaluated0 = validate244.evaluated;
+const evaluated0 = validate247.evaluated;
 if(evaluated0.dynamicProps){
 evaluated0.props = undefined;
 }
 if(evaluated0.dynamicItems){
 evaluated0.items = undefined;
 }
-if(!(validate245(data, {instancePath,parentData,parentDataProperty,rootData,dynamicAnchors}))){
-vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+if(!(validate248(data, {instancePath,parentData,parentDataProperty,rootData,dynamicAnchors}))){
+vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
 errors = vErrors.length;
 }
-validate244.errors = vErrors;
+validate247.errors = vErrors;
 return errors === 0;
 }
-validate244.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
+validate247.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
