@@ -15,27 +15,18 @@ import { ApiFailure } from '../api-failure.ts';
 import { KubeApi } from '../api.ts';
 import { Connection } from '../connect.ts';
 import type { ConnectOptions } from '../connect.ts';
-import type { StateKeeper } from '../state-keeper.ts';
+import { Guard, interrupted, vanishing } from './guard.ts';
+import type { GuardOptions } from './guard.ts';
 import { OwnDeployment } from './own-deployment.ts';
 import type { Place, Sight } from './own-deployment.ts';
-import { accepting, beginning, ending, forgetting, givingUp, isCurrent, obstacle, recordOf, roleOf, stands } from './record.ts';
-import type { Deployment, ExchangeRecord, OwnPod } from './record.ts';
-import { judgeTrial, podOnTrial } from './trial.ts';
+import { accepting, beginning, ending, forgetting, isCurrent, obstacle, recordOf, roleOf, stands } from './record.ts';
+import type { Deployment, ExchangeRecord } from './record.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const AGAIN_MS = 3_000;
-/** For a pod that has nothing to say any more to vanish; it cannot act, so nothing but tidiness waits for it. */
-const VANISH_MS = 60_000;
 
-export interface PodExchangeOptions {
-  readonly own: OwnDeployment;
-  /** The pod of this process. */
-  readonly pod: string;
-  readonly keeper: StateKeeper;
+interface PodExchangeOptions extends Omit<GuardOptions, 'noteFailure'> {
   readonly directory: string;
-  /** How long the new one has to be taken by the controller, from its start. */
-  readonly deadlineMs: number;
-  readonly log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
 }
 
 export class PodExchange implements Exchange {
@@ -44,12 +35,6 @@ export class PodExchange implements Exchange {
   #prepared: WantedAgent | undefined;
   #trial: ExchangeRecord | undefined;
   #settled: Promise<void> = Promise.resolve();
-  /** Of the guard: since when it looks without a break, since when it has seen a container run, and since when it waits for others to vanish. */
-  #since: number | undefined;
-  readonly #running = new Map<string, number>();
-  #waiting: number | undefined;
-  /** What is to be noted when it is the agent again. */
-  #due: Omit<Failure, 'tries' | 'at'> | undefined;
 
   constructor(options: PodExchangeOptions) {
     this.#options = options;
@@ -60,6 +45,7 @@ export class PodExchange implements Exchange {
   async role(version: string, signal: AbortSignal): Promise<Role> {
     const { keeper } = this.#options;
     const sight = await this.#lookPatiently(signal);
+    if (signal.aborted) return 'agent';
     const deployment = sight?.deployment;
     const record = deployment === undefined ? undefined : recordOf(deployment);
     if (deployment === undefined || record === undefined) {
@@ -114,12 +100,12 @@ export class PodExchange implements Exchange {
         const sight = await own.look(signal);
         const { deployment } = sight;
         // Begun without an answer, perhaps even accepted since: the guard finds out.
-        if (deployment !== undefined && begun !== undefined && (recordOf(deployment)?.startedAt === begun.startedAt || sight.own === undefined || !isCurrent(deployment, sight.own))) return this.#beginGuard();
+        if (deployment !== undefined && begun !== undefined && (recordOf(deployment)?.startedAt === begun.startedAt || sight.own === undefined || !isCurrent(deployment, sight.own))) return 'guard';
         why = obstacle(deployment, sight.own, pod) ?? undefined;
         if (deployment === undefined || why !== undefined) break;
         const { record, change } = this.#beginning(deployment, wanted, begun?.startedAt);
         begun = record;
-        if (await own.change(change)) return this.#beginGuard();
+        if (await own.change(change)) return 'guard';
       } catch (error) {
         // Without an answer it may have been done: the one who would then be on trial must not meet another agent, so this one finds out first.
         if (!(error instanceof ApiFailure)) throw error;
@@ -134,24 +120,8 @@ export class PodExchange implements Exchange {
     return 'agent';
   }
 
-  async guard(signal: AbortSignal): Promise<'agent' | 'loser'> {
-    const { own, log } = this.#options;
-    let complained = false;
-    while (!signal.aborted) {
-      try {
-        const next = await this.#watch(await own.look(signal), signal);
-        if (next !== undefined) return next;
-        complained = false;
-      } catch (error) {
-        // What happened meanwhile nobody saw, so nobody is blamed for the time.
-        this.#since = undefined;
-        this.#running.clear();
-        if (!complained && !signal.aborted) log.warn({ err: error }, 'the new version cannot be watched; it is tried again');
-        complained = true;
-      }
-      await pause(LOOK_EVERY_MS, signal);
-    }
-    return 'loser';
+  guard(signal: AbortSignal): Promise<'agent' | 'loser'> {
+    return new Guard({ ...this.#options, noteFailure: (version, reason) => this.noteFailure(version, reason) }).run(signal);
   }
 
   async accept(signal: AbortSignal): Promise<boolean> {
@@ -190,71 +160,16 @@ export class PodExchange implements Exchange {
     this.#failure.note(version, reason);
   }
 
-  /** One look. Undefined: it goes on like this. */
-  async #watch(sight: Sight, signal: AbortSignal): Promise<'agent' | 'loser' | undefined> {
-    const { log, pod: name } = this.#options;
-    const { deployment, pods } = sight;
-    // A Deployment that was deleted takes its pods along; one that is on its way out is told by a signal.
-    if (deployment === undefined || sight.own?.metadata.deletionTimestamp !== undefined) return undefined;
-    const record = recordOf(deployment);
-    if (sight.own === undefined) return 'loser';
-    if (record === undefined) return isCurrent(deployment, sight.own) ? this.#takeUp(signal) : 'loser';
-    this.#due ??= { version: record.version, reason: interrupted(record.version) };
-    const others = pods.filter(({ metadata }) => metadata.name !== name);
-    const verdict = record.verdict;
-    switch (roleOf(deployment, sight.own)) {
-      case 'guard':
-        if (verdict?.accepted === true) return undefined;
-        if (verdict?.accepted === false) {
-          if (!this.#gone(others)) return undefined;
-          log.warn({ version: record.version, reason: verdict.reason }, 'the new version of the agent has failed; this one goes on');
-          this.#due = { version: record.version, reason: verdict.reason };
-          return this.#takeUp(signal, ending(deployment));
-        }
-        await this.#judge(deployment, record, pods, signal);
-        return undefined;
-      case 'agent':
-        return this.#gone(others) ? this.#takeUp(signal, forgetting(deployment)) : undefined;
-      default:
-        log.info({ to: record.version }, 'another manifest was applied, of which this pod is none');
-        return 'loser';
-    }
-  }
-
-  async #judge(deployment: Deployment, record: ExchangeRecord, pods: readonly OwnPod[], signal: AbortSignal): Promise<void> {
-    const { own, deadlineMs } = this.#options;
-    const now = Date.now();
-    this.#since ??= now;
-    const trial = podOnTrial(pods, record);
-    const status = trial?.status.containerStatuses?.find(({ name }) => name === record.container);
-    if (status?.state?.running !== undefined && status.containerID !== undefined && !this.#running.has(status.containerID)) this.#running.set(status.containerID, now);
-    const events = trial !== undefined && status?.state?.waiting !== undefined ? await own.eventsOf(trial, signal) : [];
-    const failed = judgeTrial({ deployment, record, pods, events, now, since: this.#since, running: this.#running, deadlineMs });
-    if (failed === undefined) return;
-    const said = failed.log === undefined ? '' : `: ${await own.lastLines(failed.log.pod, record.container, failed.log.previous, signal)}`;
-    await own.change(givingUp(deployment, record, `version ${record.version} (${record.image}) was tried and ${failed.reason}${said}`));
-  }
-
-  /** The state as whoever served last has kept it; then the record goes. Undefined where somebody else has changed it. */
-  async #takeUp(signal: AbortSignal, change?: object): Promise<'agent' | undefined> {
-    const { own, keeper } = this.#options;
-    await keeper.restore(signal);
-    if (signal.aborted || (change !== undefined && !(await own.change(change)))) return undefined;
-    if (this.#due !== undefined) this.noteFailure(this.#due.version, this.#due.reason);
-    keeper.resume();
-    return 'agent';
-  }
-
   async #settle(signal: AbortSignal): Promise<void> {
     const { own, pod, log } = this.#options;
-    this.#waiting = undefined;
+    const gone = vanishing();
     while (!signal.aborted) {
       try {
         const { deployment, pods } = await own.look(signal);
         const record = deployment === undefined ? undefined : recordOf(deployment);
         if (deployment === undefined || record === undefined) return;
         const mine = stands(record, deployment);
-        if (mine && !this.#gone(pods.filter(({ metadata }) => metadata.name !== pod))) {
+        if (mine && !gone(pods.filter(({ metadata }) => metadata.name !== pod))) {
           await pause(LOOK_EVERY_MS, signal);
           continue;
         }
@@ -267,23 +182,6 @@ export class PodExchange implements Exchange {
         await pause(AGAIN_MS, signal);
       }
     }
-  }
-
-  /** True also when it has been waited for long enough. */
-  #gone(others: readonly OwnPod[]): boolean {
-    this.#waiting ??= Date.now();
-    const left = others.some(isLeft);
-    if (left && Date.now() - this.#waiting < VANISH_MS) return false;
-    this.#waiting = undefined;
-    return true;
-  }
-
-  #beginGuard(): 'guard' {
-    this.#since = undefined;
-    this.#waiting = undefined;
-    this.#due = undefined;
-    this.#running.clear();
-    return 'guard';
   }
 
   #beginning(deployment: Deployment, { version, image }: WantedAgent, startedAt?: string): { readonly record: ExchangeRecord; readonly change: object } {
@@ -312,16 +210,6 @@ export class PodExchange implements Exchange {
 /** With a way to the cluster of its own. Throws AgentError `ConfigInvalid`. */
 export async function openPodExchange(options: Omit<PodExchangeOptions, 'own'> & Omit<Place, 'pod'> & ConnectOptions): Promise<PodExchange> {
   return new PodExchange({ ...options, own: new OwnDeployment(new KubeApi(await Connection.open(options)), options) });
-}
-
-/** What is on its way out and does not run is as good as gone, however long it is listed. */
-function isLeft({ metadata, status }: OwnPod): boolean {
-  if (metadata.deletionTimestamp !== undefined) return status.containerStatuses?.some(({ state }) => state?.running !== undefined) === true;
-  return status.phase !== 'Failed' && status.phase !== 'Succeeded';
-}
-
-function interrupted(version: string): string {
-  return `version ${version} was on trial when another manifest was applied to the Deployment of this agent`;
 }
 
 function unsupported(why: string, cause?: unknown): AgentError {

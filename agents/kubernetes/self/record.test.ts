@@ -107,7 +107,7 @@ test('what cannot be exchanged is told beforehand', () => {
 });
 
 test('a record that nobody can read is none', () => {
-  assert.is(recordOf(merged(printed(), { metadata: { annotations: { [EXCHANGE]: '{' } } })), undefined);
+  for (const text of ['', '{', 'null', '7', '[]', '{"version":"2.0.0"}']) assert.is(recordOf(merged(printed(), { metadata: { annotations: { [EXCHANGE]: text } } })), undefined, text);
 });
 
 test.run();

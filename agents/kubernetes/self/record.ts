@@ -48,10 +48,12 @@ export interface ExchangeRecord {
   readonly verdict?: { readonly accepted: boolean; readonly reason: string };
 }
 
+/** What is not a record, because somebody else has written it, is none. */
 export function recordOf({ metadata }: Deployment): ExchangeRecord | undefined {
-  const text = metadata.annotations?.[EXCHANGE];
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as ExchangeRecord);
+    const record = JSON.parse(metadata.annotations?.[EXCHANGE] ?? 'null') as Partial<ExchangeRecord> | null;
+    const whole = [record?.version, record?.image, record?.from, record?.container, record?.startedAt].every((one) => typeof one === 'string');
+    return whole ? (record as ExchangeRecord) : undefined;
   } catch {
     return undefined;
   }
