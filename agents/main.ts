@@ -38,7 +38,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const { exchange } = options;
   let role = exchange === undefined ? 'agent' : await exchange.role(options.version, signal);
   while (!signal.aborted) {
-    if (role === 'loser') throw new AgentError('UpdateLost', 'Another one is the agent of this node, after an exchange for another version in which this one took part');
+    if (role === 'loser') throw new AgentError('UpdateLost', 'Another one is the agent of this node: this one has lost an exchange for another version, or its pod was taken away');
     if (role === 'guard' && exchange !== undefined) role = await exchange.guard(signal);
     else role = await serve(options, role === 'trial', signal);
   }

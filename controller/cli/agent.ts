@@ -172,7 +172,8 @@ async function loadExchange(type: AgentType, flags: Flags, io: CliIo, directory:
   const options = clusterOptions(flags, io);
   if (keeper === undefined || flags.state === undefined || options.kubeconfig !== undefined) return undefined;
   const { openPodExchange } = await import('../../agents/kubernetes/self/pod-exchange.ts');
-  return openPodExchange({ ...options, ...stateOf(flags.state), pod: io.env['POD_NAME'] ?? hostname(), keeper, directory, deadlineMs, log });
+  const pod = io.env['POD_NAME'];
+  return openPodExchange({ ...options, ...stateOf(flags.state), pod: pod ?? hostname(), certain: pod !== undefined, keeper, directory, deadlineMs, log });
 }
 
 function proxyOf({ proxyPort, httpsPort, proxyImage }: Flags): { readonly httpPort?: number; readonly httpsPort?: number | null; readonly image?: string } {

@@ -86,7 +86,7 @@ function check(cluster: TestCluster): void {
 
   async function failure(version: string, reason: RegExp): Promise<void> {
     const { agentUpdate } = await until(`the failure of ${version}`, (row) => row.agentUpdate?.version === version && row.agentUpdate.code !== '' && row.status === 'connected');
-    assert.is(agentUpdate?.code, 'AgentUpdateFailed');
+    assert.is(agentUpdate?.code, 'AgentUpdateFailed', agentUpdate?.reason);
     assert.match(agentUpdate?.reason ?? '', reason);
     assert.match(agentUpdate?.reason ?? '', /tried again after/);
   }

@@ -165,13 +165,15 @@ async function exchangeItself(cluster: TestCluster, kubeconfig: string, director
   const log = { info: () => undefined, warn: () => undefined };
   mkdirSync(directory);
   const keeper = await openStateKeeper({ ...place, log });
-  const exchange = await openPodExchange({ ...place, pod: pod!.metadata.name, keeper, deadlineMs: 20_000, log });
+  const exchange = await openPodExchange({ ...place, pod: pod!.metadata.name, certain: true, keeper, deadlineMs: 20_000, log });
   const signal = AbortSignal.timeout(90_000);
   assert.is(await exchange.role('1.0.0', signal), 'agent');
   await exchange.prepare({ version: '2.0.0', image: 'NO/IMAGE:2.0.0' }, signal);
   assert.is(await exchange.handOver(signal), 'guard');
   assert.is(await exchange.guard(signal), 'agent');
   assert.match(exchange.lastFailure()?.reason ?? '', /NO\/IMAGE:2\.0\.0 is no image reference/);
+  const zombie = await openPodExchange({ ...place, pod: `${pod!.metadata.name}-of-before`, certain: true, keeper, deadlineMs: 20_000, log });
+  assert.is(await zombie.role('1.0.0', signal), 'loser', 'a process whose pod is gone from the API does not serve');
 }
 
 /** One line a resource. */

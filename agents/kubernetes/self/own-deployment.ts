@@ -42,8 +42,8 @@ export class OwnDeployment {
     const { namespace, name, pod } = this.#place;
     const [deployment] = await this.#list<Deployment>(pathOf(kindOf('Deployment'), namespace), { fieldSelector: `metadata.name=${name}` }, signal);
     const labels = Object.entries(deployment?.spec.selector.matchLabels ?? {});
-    if (labels.length === 0) return { deployment, pods: [], own: undefined };
-    const items = await this.#list(pathOf(POD, namespace), { labelSelector: labels.map(([key, value]) => `${key}=${value}`).join(',') }, signal);
+    const query = labels.length === 0 ? { fieldSelector: `metadata.name=${pod}` } : { labelSelector: labels.map(([key, value]) => `${key}=${value}`).join(',') };
+    const items = await this.#list(pathOf(POD, namespace), query, signal);
     const pods = items.map(ownPod);
     return { deployment, pods, own: pods.find(({ metadata }) => metadata.name === pod) };
   }

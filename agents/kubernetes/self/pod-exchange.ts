@@ -27,6 +27,8 @@ const AGAIN_MS = 3_000;
 
 interface PodExchangeOptions extends Omit<GuardOptions, 'noteFailure'> {
   readonly directory: string;
+  /** `pod` comes from the cluster and not from a guess: when it is not there, this process is what a kubelet has not ended yet. */
+  readonly certain: boolean;
 }
 
 export class PodExchange implements Exchange {
@@ -43,10 +45,14 @@ export class PodExchange implements Exchange {
   }
 
   async role(version: string, signal: AbortSignal): Promise<Role> {
-    const { keeper } = this.#options;
+    const { keeper, certain } = this.#options;
     const sight = await this.#lookPatiently(signal);
     if (signal.aborted) return 'agent';
     const deployment = sight?.deployment;
+    if (certain && deployment !== undefined && (sight?.own === undefined || sight.own.metadata.deletionTimestamp !== undefined)) {
+      keeper.standBack();
+      return 'loser';
+    }
     const record = deployment === undefined ? undefined : recordOf(deployment);
     if (deployment === undefined || record === undefined) {
       keeper.resume();
