@@ -1,5 +1,5 @@
 /**
- * How an agent becomes another version: the core decides when, and whoever knows what the agent runs in (a container of a Docker host, a pod of a cluster) carries it out. Only
+ * How an agent becomes another version: the core decides when, and whoever knows what the agent runs in (a container or a unit of a Docker host, a pod of a cluster) carries it out. Only
  * one of the two ever acts: the old one has closed its journal before the new one starts, and opens it again only once the new one is out of it for good.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ export interface Exchange {
    * as the agent, where that could not be done and the failure is noted. Never throws.
    */
   handOver(signal: AbortSignal): Promise<'guard' | 'agent'>;
-  /** Watches the one on trial. Resolves when that has failed and is gone, or this one has nothing to say any more; if it is accepted this process is stopped from outside. */
+  /** Watches the one on trial. Resolves when that has failed and is gone, or this one has nothing to say any more; if it is accepted this process is stopped from outside, or has ended to serve. */
   guard(signal: AbortSignal): Promise<'agent' | 'loser'>;
   /** On trial: the controller has taken it. False where the guard has given up on it before. Never throws. */
   accept(signal: AbortSignal): Promise<boolean>;

@@ -50,7 +50,8 @@ function writeFlushed(path: string, content: string): void {
   }
 }
 
-function flushDirectory(path: string): void {
+/** What was renamed in it, too. */
+export function flushDirectory(path: string): void {
   const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);

@@ -61,7 +61,7 @@ export class Updater {
     const { version, exchange } = this.#options;
     if (wanted.version === version) return this.#say(wanted.version, '', '');
     if (exchange === undefined) {
-      return this.#say(wanted.version, 'AgentUpdateUnsupported', `this agent is ${version} and runs in no container or pod that it could exchange; bring it up to date as it was installed (a unit: npm install --global tagboat@${wanted.version}, then restart it)`);
+      return this.#say(wanted.version, 'AgentUpdateUnsupported', `this agent is ${version} and runs in no container, unit or pod that it could exchange; bring it up to date as it was installed (npm install --global tagboat@${wanted.version}, then start it again)`);
     }
     const failure = exchange.lastFailure();
     const pause = pauseBefore(wanted.version, failure, Date.now());

@@ -1,8 +1,8 @@
 /** Where the engine is: explicit options, else the environment as the `docker` command reads it, else the usual socket. */
 import Docker from 'dockerode';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { DockerRuntimeOptions } from './docker-runtime.ts';
+import { ownIdFromMounts } from './self/own-container.ts';
 
 export interface DockerConnection {
   readonly socketPath?: string;
@@ -45,13 +45,4 @@ function ownContainer(): (id: string) => boolean {
   const name = hostname();
   const short = /^[0-9a-f]{12}$/.test(name) ? name : undefined;
   return (id) => id === own || (short !== undefined && id.startsWith(short));
-}
-
-/** Undefined outside of a container (or where its engine tells nothing of it). */
-export function ownIdFromMounts(): string | undefined {
-  try {
-    return /\/containers\/([0-9a-f]{64})\/(?:hostname|hosts|resolv\.conf)/.exec(readFileSync('/proc/self/mountinfo', 'utf8'))?.[1];
-  } catch {
-    return undefined;
-  }
 }

@@ -1,8 +1,9 @@
 import type { Engine } from '../core/engine.ts';
 import { createContainerEngine } from '../containers/engine.ts';
 import { Certificates, type CertificateOptions } from './certificates/certificates.ts';
-import { connectDocker, ownIdFromMounts, type DockerConnection } from './connect.ts';
+import { connectDocker, type DockerConnection } from './connect.ts';
 import { ContainerExchange, type ContainerExchangeOptions } from './self/container-exchange.ts';
+import { ownIdFromMounts } from './self/own-container.ts';
 import { DockerRuntime } from './docker-runtime.ts';
 import { HaproxyRouter } from './proxy/haproxy-router.ts';
 import type { ProxyOptions } from './proxy/proxy-container.ts';

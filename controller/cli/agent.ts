@@ -11,10 +11,11 @@ import { decodeJoin } from '../../proto/join.ts';
 import { TagboatError } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import type { Logger } from '../log.ts';
-import { packageVersion } from '../package-root.ts';
+import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
-import { untilSignal } from './until-signal.ts';
+import { exitSoon, untilSignal } from './until-signal.ts';
+import { updateDeadlineMs } from './update-deadline.ts';
 
 interface Flags {
   readonly join?: string;
@@ -102,21 +103,47 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
   const directory = resolve(io.directory, flags.directory);
   const token = flags.token ?? (flags.tokenFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.tokenFile), 'utf8').trim()) ?? io.env['TAGBOAT_ENROL_TOKEN'] ?? join?.token;
   const log = createLogger({ level: flags.logLevel, pretty: process.stderr.isTTY, secrets: token === undefined ? [] : [token] });
-  const { enrolAgent, rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
   const ending = untilSignal();
+  const run: Run = { type, flags, io, directory, log, join, token };
+  if (type === 'docker' && flags.enrolOnly !== true) {
+    const { openUnit } = await import('../../agents/docker/self/unit.ts');
+    const unit = openUnit({ ...dockerOf(flags, io), directory, root: packageRoot(), version: packageVersion(), deadlineMs: deadlineOf(flags), args: process.argv.slice(2), log });
+    if (unit !== undefined) {
+      const code = await unit.run((exchange, until) => serveHere(run, until, exchange), ending);
+      exitSoon();
+      return code;
+    }
+  }
+  await serveHere(run, ending);
+  return 0;
+}
+
+interface Run {
+  readonly type: AgentType;
+  readonly flags: Flags;
+  readonly io: CliIo;
+  readonly directory: string;
+  readonly log: Logger;
+  readonly join: ReturnType<typeof decodeJoin>;
+  readonly token: string | undefined;
+}
+
+/** The agent in this process, until the signal aborts. `unit` is the exchange of an agent that is a unit. */
+async function serveHere({ type, flags, io, directory, log, join, token }: Run, ending: AbortSignal, unit?: Exchange): Promise<void> {
+  const { enrolAgent, rememberAddress, recallAddress, runAgent } = await import('../../agents/main.ts');
   const over = new AbortController();
   let keeping: Promise<void> | undefined;
   try {
     const keeper = await keeperOf(flags, io, directory, log);
     await keeper?.restore(ending);
-    if (ending.aborted) return 0;
+    if (ending.aborted) return;
     keeping = keeper?.run(over.signal);
     const controller = flags.controller ?? join?.controller ?? recallAddress(directory);
     if (controller === undefined) throw new TagboatError('UsageError', 'the address of the controller is not known', { hint: 'Pass --join or --controller.' });
     const address = flags.enrol ?? join?.enrol;
     const fingerprint = flags.fingerprint ?? join?.fingerprint;
     const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
-    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), exchange: flags.enrolOnly === true ? undefined : await loadExchange(type, flags, io, directory, keeper, log), log, onServing: () => rememberAddress(directory, controller) };
+    const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), exchange: flags.enrolOnly === true ? undefined : unit ?? await loadExchange(type, flags, io, directory, keeper, log), log, onServing: () => rememberAddress(directory, controller) };
     await (flags.enrolOnly === true ? enrolAgent(options) : runAgent(options, ending));
     if (flags.enrolOnly === true) await keeper?.save();
   } catch (error) {
@@ -125,7 +152,6 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
     over.abort();
     await keeping;
   }
-  return 0;
 }
 
 /** A word alone: longer input is none. */
@@ -154,26 +180,31 @@ function clusterOptions(flags: Flags, io: CliIo): { kubeconfig?: string; context
 async function loadEngine(type: AgentType, flags: Flags, io: CliIo, directory: string): Promise<Engine> {
   if (type === 'simulated') return (await import('../../agents/simulated/engine.ts')).createSimulatedEngine({ stateFile: resolve(directory, 'simulated.json') });
   if (type === 'kubernetes') return (await import('../../agents/kubernetes/engine.ts')).createKubernetesEngine(clusterOptions(flags, io));
-  const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
-  return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...(host !== undefined && { host }), proxy: proxyOf(flags), certificates: certificatesOf(flags, io, directory) });
+  return (await import('../../agents/docker/engine.ts')).createDockerEngine({ ...dockerOf(flags, io), proxy: proxyOf(flags), certificates: certificatesOf(flags, io, directory) });
 }
 
 /** Undefined where it runs in nothing that it could exchange. */
 async function loadExchange(type: AgentType, flags: Flags, io: CliIo, directory: string, keeper: StateKeeper | undefined, log: Logger): Promise<Exchange | undefined> {
   if (type === 'simulated') return undefined;
-  const [, count = '', unit = ''] = /^(\d{1,6})(s|m)$/.exec(flags.updateDeadline ?? '') ?? [];
-  if (count === '') throw new TagboatError('UsageError', `--update-deadline ${flags.updateDeadline ?? ''} is no duration like 60s or 5m`);
-  const deadlineMs = Number(count) * (unit === 'm' ? 60_000 : 1_000);
-  if (type === 'docker') {
-    const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
-    return (await import('../../agents/docker/engine.ts')).createContainerExchange({ ...(host !== undefined && { host }), directory, deadlineMs, log });
-  }
+  const deadlineMs = deadlineOf(flags);
+  if (type === 'docker') return (await import('../../agents/docker/engine.ts')).createContainerExchange({ ...dockerOf(flags, io), directory, deadlineMs, log });
   // With a kubeconfig it is no pod of that cluster, or does not act as one.
   const options = clusterOptions(flags, io);
   if (keeper === undefined || flags.state === undefined || options.kubeconfig !== undefined) return undefined;
   const { openPodExchange } = await import('../../agents/kubernetes/self/pod-exchange.ts');
   const pod = io.env['POD_NAME'];
   return openPodExchange({ ...options, ...stateOf(flags.state), pod: pod ?? hostname(), certain: pod !== undefined, keeper, directory, deadlineMs, log });
+}
+
+function dockerOf(flags: Flags, io: CliIo): { readonly host?: string } {
+  const host = flags.dockerHost ?? io.env['DOCKER_HOST'];
+  return host === undefined ? {} : { host };
+}
+
+function deadlineOf({ updateDeadline = '' }: Flags): number {
+  const ms = updateDeadlineMs(updateDeadline);
+  if (ms === undefined) throw new TagboatError('UsageError', `--update-deadline ${updateDeadline} is no duration like 60s or 5m`);
+  return ms;
 }
 
 function proxyOf({ proxyPort, httpsPort, proxyImage }: Flags): { readonly httpPort?: number; readonly httpsPort?: number | null; readonly image?: string } {

@@ -984,7 +984,7 @@ export interface NodeSpec {
    */
   labels?: TextMap;
   /**
-   * The version that the agent of this node should have. An agent in a container of a Docker host or in a pod of its cluster exchanges itself for it, and stays what it is if the new one does not connect; for others the node says what to do. Without it the agent is left as it was installed.
+   * The version that the agent of this node should have. An agent in a container or a unit of a Docker host, or in a pod of its cluster, exchanges itself for it, and stays what it is if the new one does not connect; for others the node says what to do. Without it the agent is left as it was installed.
    */
   agentVersion?: string;
   /**

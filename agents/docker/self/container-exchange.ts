@@ -9,12 +9,12 @@ import { change, look } from '../../containers/calls.ts';
 import { AgentError } from '../../core/errors.ts';
 import type { Exchange, Failure, Role, WantedAgent } from '../../core/exchange.ts';
 import { pause } from '../../core/pool.ts';
-import { familiar, parseReference } from '../../core/reference.ts';
 import { isStatus } from '../docker-errors.ts';
 import { DockerRuntime } from '../docker-runtime.ts';
 import type { DockerRuntimeOptions } from '../docker-runtime.ts';
 import { ExchangeFiles } from './exchange-files.ts';
 import type { ExchangeRecord } from './exchange-files.ts';
+import { fetchImage } from './fetch-image.ts';
 import { obstacle, successorOptions } from './successor.ts';
 import type { ImageDefaults } from './successor.ts';
 
@@ -23,6 +23,12 @@ const AGAIN_MS = 5_000;
 const LINES_SHOWN = 6;
 const TEXT_SHOWN = 1_200;
 const GRACE_SECONDS = 15;
+
+interface ContainerRecord extends ExchangeRecord {
+  /** What the new one is called in the end, and how it is restarted. */
+  readonly name: string;
+  readonly restart: { readonly Name: string; readonly MaximumRetryCount?: number };
+}
 
 export interface ContainerExchangeOptions extends DockerRuntimeOptions {
   /** The container that this process is in. */
@@ -38,8 +44,8 @@ export class ContainerExchange implements Exchange {
   readonly #options: ContainerExchangeOptions;
   readonly #docker: Docker;
   readonly #runtime: DockerRuntime;
-  readonly #files: ExchangeFiles;
-  #prepared: ExchangeRecord | undefined;
+  readonly #files: ExchangeFiles<ContainerRecord>;
+  #prepared: ContainerRecord | undefined;
 
   constructor(options: ContainerExchangeOptions) {
     this.#options = options;
@@ -76,7 +82,7 @@ export class ContainerExchange implements Exchange {
     if (own === undefined) throw new AgentError('UpdateUnsupported', 'this agent does not find its own container');
     const why = obstacle(own, directory);
     if (why !== null) throw new AgentError('UpdateUnsupported', `this agent cannot exchange itself: ${why}. Run the line of tagboat node enroll on its host`);
-    const source = await this.#fetch(image, signal);
+    const source = await fetchImage(this.#runtime, image, signal);
     const name = own.Name.replace(/^\//, '');
     try {
       const next = `${name}-next`;
@@ -157,7 +163,7 @@ export class ContainerExchange implements Exchange {
   }
 
   /** One look, and a moment's rest. True when the new one has failed and is gone. */
-  async #watch(record: ExchangeRecord, signal: AbortSignal): Promise<boolean> {
+  async #watch(record: ContainerRecord, signal: AbortSignal): Promise<boolean> {
     const { deadlineMs, log } = this.#options;
     const verdict = this.#files.verdict(record);
     const next = await this.#inspect(record.to);
@@ -183,17 +189,8 @@ export class ContainerExchange implements Exchange {
     return false;
   }
 
-  #fail({ version, ...record }: ExchangeRecord, reason: string): void {
+  #fail({ version, ...record }: ContainerRecord, reason: string): void {
     this.#files.decide({ version, ...record }, { accepted: false, reason: `version ${version} (${record.image}) was tried and ${reason}` });
-  }
-
-  /** By digest where the registry gives one. An image that is here and in no registry will do. */
-  async #fetch(image: string, signal: AbortSignal): Promise<string> {
-    const { repository, tag, digest } = parseReference(image);
-    const failure = await this.#runtime.pull(repository, digest, tag, undefined, signal).then(() => undefined, (error: unknown) => error);
-    const local = await this.#runtime.localImage(image, look());
-    if (local === undefined) throw new AgentError('UpdateFailed', `the image ${image} is not to be had: ${textOf(failure)}`, { cause: failure });
-    return local.repoDigests.find((one) => one.startsWith(`${familiar(repository)}@`)) ?? local.id;
   }
 
   async #inspect(id: string): Promise<ContainerInspectInfo | undefined> {

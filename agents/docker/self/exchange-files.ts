@@ -10,12 +10,9 @@ import { makePrivateDirectory, removeFile, writeWhole } from '../../core/files.t
 export interface ExchangeRecord {
   readonly version: string;
   readonly image: string;
-  /** Ids of the containers. */
+  /** Ids of the containers, or names of the versions' directories. */
   readonly from: string;
   readonly to: string;
-  /** What the new one is called in the end, and how it is restarted. */
-  readonly name: string;
-  readonly restart: { readonly Name: string; readonly MaximumRetryCount?: number };
 }
 
 export interface Verdict {
@@ -24,7 +21,8 @@ export interface Verdict {
   readonly reason: string;
 }
 
-export class ExchangeFiles {
+/** `R` is what whoever carries it out has to remember besides. */
+export class ExchangeFiles<R extends ExchangeRecord> {
   readonly #directory: string;
   readonly failure: FailureFile;
 
@@ -33,11 +31,11 @@ export class ExchangeFiles {
     this.failure = new FailureFile(this.#path('failure.json'));
   }
 
-  get record(): ExchangeRecord | undefined {
-    return this.#read<ExchangeRecord>('record.json');
+  get record(): R | undefined {
+    return this.#read<R>('record.json');
   }
 
-  begin(record: ExchangeRecord): void {
+  begin(record: R): void {
     makePrivateDirectory(this.#directory);
     removeFile(this.#verdict(record));
     writeWhole(this.#path('record.json'), JSON.stringify(record));
