@@ -191,7 +191,7 @@ test('a public key with a wrong letter is found where it stands, before anybody 
   const key = 'age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42';
   assert.equal(check([doc('Node', 'pier', `type: docker\nrecipients: [ ${key} ]`)]), []);
   const mistyped = `${key.slice(0, -1)}${key.endsWith('q') ? 'p' : 'q'}`;
-  assert.equal(check([doc('Node', 'pier', `type: docker\nrecipients: [ ${key}, ${mistyped} ]`)]), [`RecipientInvalid ${mistyped}`]);
+  assert.equal(check([doc('Node', 'pier', `type: docker\nrecipients: [ ${key}, ${mistyped} ]`)]), [`RecipientInvalid ${mistyped} (warning)`]);
 });
 
 test('a value that means nothing to an engine is an error or, where it is only idle, a warning', () => {

@@ -14,10 +14,10 @@ export function checkSealed(manifest: AnyManifest): readonly Problem[] {
   return known;
 }
 
-/** Public keys of a node that are none: nothing could be sealed to them, which is better known before somebody tries. */
+/** Public keys of a node that are none: nothing can be sealed to them, which is better known before somebody tries. What is sealed already goes on, so they are warnings. */
 export function checkRecipients(node: Manifest<'Node'>): readonly Problem[] {
   return (node.spec.recipients ?? []).flatMap((recipient, index) =>
-    isWholeRecipient(recipient) ? [] : [problem('RecipientInvalid', node.position(`/spec/recipients/${index}`), `${recipient} is no public key: its check sum is wrong`, { object: objectName(node) })],
+    isWholeRecipient(recipient) ? [] : [problem('RecipientInvalid', node.position(`/spec/recipients/${index}`), `${recipient} is no public key: its check sum is wrong`, { severity: 'warning', object: objectName(node) })],
   );
 }
 
