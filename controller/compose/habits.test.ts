@@ -184,4 +184,14 @@ test('COMPOSE_FILE beside a directory’s files counts where the directory is na
   assert.throws(() => read({ ...files, '.env': 'COMPOSE_FILE=../../../x.yaml\n' }, '.'), /no file/);
 });
 
+test('amounts that mean nothing to an engine are told where they are written, and left out', () => {
+  const { config, said } = service('cpu_quota: 1\nmem_limit: 64m\nmem_reservation: 128m\ntmpfs: [ "/t:size=0" ]');
+  assert.equal(config['a']?.resources, { limits: { memory: '64Mi' } });
+  assert.equal(config['a']?.volumes, [{ path: '/t', type: 'tmpfs' }]);
+  assert.equal(said.map((one) => one.slice(0, 64)).sort(), [
+    'NotCarriedOver compose.yaml:4: limits.cpu of image a is 0.00001:',
+    'NotCarriedOver compose.yaml:6: image a is promised more memory (',
+  ]);
+});
+
 test.run();

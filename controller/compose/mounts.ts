@@ -119,7 +119,7 @@ function place(draft: Draft, source: Placed<string>, target: string, readOnly: b
 function addTmpfs(draft: Draft, at: Position, path: string, written: string | undefined, readOnly = false): void {
   const limit = written === undefined ? undefined : size(written);
   if (written !== undefined && limit === undefined) draft.whole.findings.add('ComposeInvalid', at, 'this is no size: 64m');
-  addVolume(draft, at, { path: clean(path), type: 'tmpfs', ...(limit !== undefined && { size: limit }), ...(readOnly && { readOnly }) });
+  addVolume(draft, at, { path: clean(path), type: 'tmpfs', ...(limit !== undefined && limit !== '0' && { size: limit }), ...(readOnly && { readOnly }) });
 }
 
 /** A named volume in memory: the containers of one node could share it, and here each has its own. */

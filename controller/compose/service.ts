@@ -1,6 +1,7 @@
 /** One service → one image of a version. */
 import type { VersionImage } from '../../schemas/gen/types.ts';
 import { validateContainerConfig } from '../../schemas/gen/validators.ts';
+import { checkValues } from '../model/check-values.ts';
 import { parseImageRef } from '../model/image-ref.ts';
 import { pointerSteps } from '../model/manifest.ts';
 import type { Draft, Whole } from './draft.ts';
@@ -94,6 +95,7 @@ export function finish(draft: Draft): VersionImage {
   if (docker.maxRestarts !== undefined && config.restartPolicy !== 'on-failure') delete docker.maxRestarts;
   if (Object.keys(docker).length > 0) config.docker = docker;
   dropInvalid(draft);
+  dropMeaningless(draft);
   return { name: draft.name, image: draft.image, ...(draft.dependsOn.size > 0 && { dependsOn: [...draft.dependsOn] }), ...(Object.keys(config).length > 0 && { config }) };
 }
 
@@ -134,6 +136,32 @@ function dropInvalid(draft: Draft): void {
     lost(draft, at, `${steps.slice(0, 3).join('.') || first}: the value is not one that Tagboat takes`);
     remove(draft.config as Record<string, unknown>, first === 'docker' || third !== undefined ? [first, second, third] : first === 'environment' || first === 'labels' ? [first, second] : [first]);
   }
+}
+
+/** What the schema takes and validation does not, such as a limit that is hardly more than none. */
+function dropMeaningless(draft: Draft): void {
+  const found: (readonly [pointer: string, message: string])[] = [];
+  checkValues(draft.name, draft.config, (pointer, message) => found.push([pointer, message]));
+  for (const [pointer, message] of found) {
+    const steps = pointerSteps(pointer);
+    const [first = '', second = ''] = steps;
+    const short = (AMOUNTS[pointer] ?? []).find((key) => draft.dict.entries.has(key));
+    lost(draft, whereOf(draft, short ?? (first === 'docker' ? second : first)), message, 'Leave it out, or give a value that an engine can act on.');
+    prune(draft.config, steps);
+  }
+}
+
+/** The short keys of a service for an amount that `deploy` may say, too. */
+const AMOUNTS: Readonly<Record<string, readonly string[]>> = {
+  '/resources/limits/cpu': ['cpus', 'cpu_quota'], '/resources/requests/cpu': ['cpu_shares'], '/resources/limits/memory': ['mem_limit'], '/resources/requests/memory': ['mem_reservation'],
+};
+
+/** Takes out a key, and what is empty without it. */
+function prune(outer: unknown, [first = '', ...rest]: readonly string[]): void {
+  if (typeof outer !== 'object' || outer === null) return;
+  const inner = (outer as Record<string, unknown>)[first];
+  prune(inner, rest);
+  if (rest.length === 0 || (typeof inner === 'object' && inner !== null && Object.keys(inner).length === 0)) delete (outer as Record<string, unknown>)[first];
 }
 
 /** Takes the innermost of the path that is there: an entry of a list or map, else the key. */
