@@ -153,14 +153,14 @@ if (world !== undefined) {
     const prefix = world.prefix('stopped');
     await good(prefix, { web: slow('first') });
     const stop = new AbortController();
-    let toOld: Promise<Answer> | undefined;
+    let toOld: Promise<Answer | string> | undefined;
     const progress = (step: string, text: string): void => {
-      if (step === 'route' && text.startsWith('leads requests to the new')) toOld = ask('/cgi-bin/wait');
+      if (step === 'route' && text.startsWith('leads requests to the new')) toOld = ask('/cgi-bin/wait').catch((error: unknown) => String(error));
     };
     const deploying = engine.deploy(world.spec(prefix, { web: slow('second') }), undefined, { ...contextOf(++attempt, { cancel: stop.signal }), progress });
     // While the old one is waited for.
     await sleepUntil(async () => (await ask('/index.html')).body === 'second', { what: 'the new container', timeoutMs: 60_000 });
-    const toNew = ask('/cgi-bin/wait');
+    const toNew = ask('/cgi-bin/wait').catch((error: unknown) => String(error));
     await new Promise((resolve) => setTimeout(resolve, 300));
     stop.abort();
     const end = await deploying;

@@ -11,7 +11,7 @@ import { ForgeServer } from '../../forges/testing/forge-server.ts';
 import { createLogger } from '../../log.ts';
 import { Secret } from '../../secret.ts';
 import { acquireLease } from '../../store/lease.ts';
-import { claimOutbox, enqueue, noteSent } from '../../store/outbox.ts';
+import { claimOutbox, enqueue, forgetOutbox, noteSent } from '../../store/outbox.ts';
 import type { OutboxPayload } from '../../store/outbox.ts';
 import { testDatabase } from '../../testing/database.ts';
 import type { TestDatabase } from '../../testing/database.ts';
@@ -173,6 +173,15 @@ test('what changes while it is being told is told afterwards, in the same commen
   await due();
   const next = await claimOutbox(db.pool, 'acme', lease);
   assert.equal([next?.payload, next?.remoteId, next?.unsure], [comment('Second'), '4711', false]);
+});
+
+test('of a request that is closed nothing more is told, and nothing of others is lost', async () => {
+  await put(STATUS, comment('Plan'));
+  await enqueue(db.pool, 'acme', 'pull/4', comment('Other'));
+  await forgetOutbox(db.pool, 'acme', []);
+  await forgetOutbox(db.pool, 'rival', [REF, 'pull/4']);
+  await forgetOutbox(db.pool, 'acme', [REF]);
+  assert.equal(await db.pool.anyFirst(sql.type(z.object({ ref: z.string() }))`select ref from outbox where team = 'acme'`), ['pull/4']);
 });
 
 test('without the lease nothing is told', async () => {
