@@ -28,6 +28,7 @@ test('certificate, chain and key in any order and with text between them; the pr
   assert.equal(bundle.names, ['shop.example.test', '*.wild.test']);
   assert.ok(bundle.pem.startsWith(part(own, 'CERTIFICATE')), 'the one that the key belongs to comes first');
   assert.not.match(bundle.pem, /\n\n|\r|Bag/);
+  assert.equal(bundle.pem.match(/-----BEGIN [A-Z ]+-----/g), ['-----BEGIN CERTIFICATE-----', '-----BEGIN CERTIFICATE-----', '-----BEGIN PRIVATE KEY-----'], 'each once, the key last');
   const [, told = ''] = /=([0-9A-F:]+)/.exec(openssl(['x509', '-noout', '-fingerprint', '-sha1'], part(own, 'CERTIFICATE'))) ?? [];
   assert.is(bundle.fingerprint, told.replaceAll(':', ''));
   assert.ok(bundle.notAfter - bundle.notBefore > 2 * 86_400_000 && bundle.notAfter > Date.now());

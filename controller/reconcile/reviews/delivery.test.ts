@@ -135,6 +135,15 @@ test('the host is left alone for as long as it asks, for whatever there is to te
   assert.is(server.requests.length, 1);
 });
 
+test('a host that asks for patience time and again has refused nothing', async () => {
+  server.fault = { status: 429, headers: { 'retry-after': '120' }, times: 1 };
+  await put(STATUS);
+  await db.pool.query(sql.unsafe`update outbox set tries = 40`);
+  run();
+  await sleepUntil(async () => (await row('status')).lastError !== null, { what: 'a refusal', timeoutMs: 20_000 });
+  assert.is((await row('status')).state, 'waiting');
+});
+
 test('what is refused for good is given up with a reason, and tried again with the next content or the next start', async () => {
   server.fault = { status: 422, times: 1 };
   await put(STATUS);
