@@ -85,6 +85,7 @@ export function desiredDeployment(input: DesiredInput): DesiredDeployment {
     retries: spec.retries ?? DEPLOYMENT_DEFAULTS.retries,
     strategies,
     timeoutMs: parseDuration(timeouts.attempt),
+    oneNetwork: input.nodeType === 'docker',
   });
 }
 

@@ -24,7 +24,7 @@ function wanted(name: string, image: string, more: Partial<DesiredDeployment> = 
   return {
     name, product: 'shop', node: 'harbor', prefix: 'shop', spec: content, specHash: specHashOf(content), overridesHash: 'none', attemptKey: specHashOf(content),
     version: { kind: 'rolling', name: 'main', commit: 'c1', frozen: false, content: { commit: 'c1', tagObject: null, images: [], files: {} } },
-    dependsOn: [], protected: false, removeVolumes: false, selfHeal: false, retries: 2, strategies: [{ image: 'web', strategy: 'start-first', reason: 'alone' }], timeoutMs: 1_000,
+    dependsOn: [], protected: false, removeVolumes: false, selfHeal: false, retries: 2, strategies: [{ image: 'web', strategy: 'start-first', reason: 'alone' }], timeoutMs: 1_000, oneNetwork: true,
     ...more,
   };
 }
@@ -191,6 +191,21 @@ test('text and Markdown name the action, its reason and its strategy, and Markdo
   assert.match(text, 'deploy shop main on harbor/shop: nothing serves on this target yet');
   assert.match(text, 'strategy  web: start-first (alone)');
   assert.not.match(planAsMarkdown(result, 'x').replaceAll(/(`+)(?!`).*?(?<!`)\1(?!`)/g, ''), /<script>/);
+});
+
+test('a move to another prefix of the node is barred while both need one port or one address, and says what to do', () => {
+  const moved = (config: TargetSpec['images'][number]['config'], more: Partial<DesiredDeployment> = {}): readonly { kind: string; reason: string }[] => {
+    const serving = { ...spec('web:1', config) };
+    const shop = wanted('shop', 'web:1', { prefix: 'market', spec: { ...serving, prefix: 'market' }, ...more });
+    return plan(desired([shop]), recorded([target('shop', 1, [record(1, 'main', 'successful', 'web:1')], { liveSpec: serving })]), QUIET).actions;
+  };
+  for (const [config, what] of [[{ ports: [{ internal: 1, external: 80 }] }, 'port 80/tcp of the node'], [{ expose: 'http', routing: { domain: 'A.example', path: '/x/' } }, 'the address a.example/x']] as const) {
+    const actions = moved(structuredClone(config) as unknown as TargetSpec['images'][number]['config']);
+    assert.equal(actions.map(({ kind }) => kind), ['blocked', 'hold']);
+    for (const { reason } of actions) assert.match(reason, `from harbor/shop to harbor/market, and both would need ${what}: take its manifest out in one commit`);
+    assert.is(moved(structuredClone(config) as unknown as TargetSpec['images'][number]['config'], { oneNetwork: false })[0]?.kind, 'deploy', 'a cluster gives each its own');
+  }
+  assert.equal(moved({ ports: [{ internal: 80 }] }).map(({ kind }) => kind), ['deploy', 'hold']);
 });
 
 test('a gap is expected for what serves and is replaced, not for what is new', () => {

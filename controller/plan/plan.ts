@@ -9,6 +9,7 @@ import { consequencesOfSuccess } from '../model/status.ts';
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { diffSpecs } from './diff.ts';
 import { chooseRecord, isLive } from './choose-record.ts';
+import { barredMove, targetsByOwner } from './move.ts';
 import type { Action, Desired, DesiredDeployment, Observed, Plan, PlannedStatusChange, Recorded, RecordedTarget, TargetKey } from './types.ts';
 import { targetKey } from './types.ts';
 
@@ -24,6 +25,7 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed, o
   const actions: Action[] = [];
   const problems: Problem[] = [];
   const notes: string[] = [];
+  const ownedBy = targetsByOwner(recorded);
   const names = (all: ReadonlyMap<string, unknown>): string[] => (only === undefined ? [...all.keys()] : [...only].filter((name) => all.has(name))).sort();
 
   for (const name of names(desired.blocked)) {
@@ -43,7 +45,7 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed, o
     const wanted = desired.deployments.get(name)!;
     const key = targetKey(wanted.node, wanted.prefix);
     const target = recorded.targets.get(key);
-    const action = planDeployment(wanted, target, desired, recorded, observed, problems);
+    const action = planDeployment(wanted, target, desired, recorded, observed, problems, ownedBy);
     if (action) actions.push(action);
     noteNode(wanted.node, key, action, observed, notes);
   }
@@ -78,6 +80,7 @@ function planDeployment(
   recorded: Recorded,
   observed: Observed,
   problems: Problem[],
+  ownedBy: (deployment: string) => readonly RecordedTarget[],
 ): Action | null {
   const base = { ...nothing(wanted.name), node: wanted.node, prefix: wanted.prefix, product: wanted.product, specHash: wanted.specHash };
   const adoptsFrom = target !== undefined && target.deployment !== wanted.name ? target.deployment : null;
@@ -114,6 +117,9 @@ function planDeployment(
     if (adoptsFrom !== null) return { ...base, kind: 'adopt', from, to: from, adoptsFrom, reason: `${adoptsFrom} was renamed; its target is adopted (R10)` };
     return null;
   }
+  // Only what does not serve yet can be on its way.
+  const barred = from === null && open === null ? ownedBy(wanted.name).map((old) => barredMove(wanted, old)).find((why) => why !== null) : undefined;
+  if (barred !== undefined) return { ...base, kind: 'blocked', reason: barred };
   return deployAction(wanted, target, base, recorded, desired, { from, adoptsFrom });
 }
 
@@ -194,6 +200,8 @@ function planOrphan(target: RecordedTarget, desired: Desired, recorded: Recorded
   if (moved !== undefined) {
     const there = recorded.targets.get(targetKey(moved.node, moved.prefix));
     if (there === undefined || !isLive(moved, there)) {
+      const barred = barredMove(moved, target);
+      if (barred !== null) return { ...base, kind: 'hold', reason: barred };
       return { ...base, kind: 'hold', waitsFor: [target.deployment], reason: `it moves to ${moved.node}/${moved.prefix} and is removed here once it serves there` };
     }
   }

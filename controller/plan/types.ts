@@ -73,6 +73,8 @@ export interface DesiredDeployment {
   readonly retries: number;
   readonly strategies: readonly StrategyChoice[];
   readonly timeoutMs: number;
+  /** Ports and addresses are the node's, and one container's alone: a Docker host. */
+  readonly oneNetwork: boolean;
 }
 
 /** A Deployment manifest that cannot be planned; its target stays as it is. */

@@ -139,6 +139,7 @@ class World {
         retries: 1,
         strategies: [],
         timeoutMs: 60_000,
+        oneNetwork: false,
       });
     }
     return { team: this.team, commit: `c${this.commits}`, deployments, blocked, mayRemove: !this.broken, keepReason: 'the repository has problems' };
