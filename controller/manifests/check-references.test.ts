@@ -187,6 +187,11 @@ test('what a cluster has no word for is an error, and each image of a cluster ha
   assert.equal(check([...BASE, two, deployment('branch: main', 'live', 'cloud')]), []);
 });
 
+test('a notification that waits for word of nobody is a warning at the name', () => {
+  const chat = (more: string): string => doc('Notification', 'chat', `channel: slack\nurlFrom: chat\n${more}`);
+  assert.equal(check([...BASE, WEB, deployment('branch: main'), chat('deployments: [ live, lvie ]\nnodes: [ harbor, pier ]')]), ['UnknownReference lvie (warning)', 'UnknownReference pier (warning)']);
+});
+
 test('a public key with a wrong letter is found where it stands, before anybody seals to it', () => {
   const key = 'age1enyysehtzq40nv9v7sgsa75k465fyckvwlmrxq7jjhng6vajl36sg4lg42';
   assert.equal(check([doc('Node', 'pier', `type: docker\nrecipients: [ ${key} ]`)]), []);

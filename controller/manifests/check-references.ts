@@ -83,9 +83,19 @@ function checkOthers(set: ManifestSet): Problem[] {
   const problems: Problem[] = checkProducts(set);
   for (const kind of KINDS) if (kind !== 'Deployment') for (const manifest of set.byKind[kind].values()) problems.push(...checkSealed(manifest as AnyManifest));
   for (const node of set.byKind.Node.values()) problems.push(...checkRecipients(node));
+  for (const notification of set.byKind.Notification.values()) problems.push(...checkNotification(notification, set));
   for (const version of set.byKind.Version.values()) problems.push(...checkVersion(version, set));
   for (const bundle of set.byKind.ConfigBundle.values()) problems.push(...checkShortForms(bundle));
   return problems;
+}
+
+/** Names of its filters that nobody bears. A warning: what was just removed may be named a while longer, and must not keep its own removal from happening. */
+function checkNotification(notification: Manifest<'Notification'>, set: ManifestSet): Problem[] {
+  return ([['deployments', 'Deployment'], ['nodes', 'Node']] as const).flatMap(([key, kind]) =>
+    (notification.spec[key] ?? []).flatMap((name, index) =>
+      set.byKind[kind].has(name) ? [] : [problem('UnknownReference', notification.position(`/spec/${key}/${index}`), `there is no ${kind} ${name}: nothing of it will be told`, { severity: 'warning', object: objectName(notification) })],
+    ),
+  );
 }
 
 /** Whatever was looked at when: the same set has its problems in the same order. */

@@ -135,6 +135,15 @@ test('what fails for a while is tried again, Retry-After is waited for, what is 
   assert.ok(results.includes('acme webhook retried') && results.includes('acme webhook failed'));
 });
 
+test('a test does not wait behind what is stuck, and tells why the channel does not work', async () => {
+  const before = await db.pool.oneFirst(sql.type(z.object({ id: z.number() }))`
+    insert into notification_outbox (team, notification, event, deployment, node, detail, tries, next_at, error)
+    values ('acme', 'all', 'problem', null, null, '{}', 3, now() + interval '1 hour', 'the channel answered 500') returning id`);
+  chat.answers = [{ status: 404, body: 'gone' }];
+  assert.equal((await ended('acme', 'all')).error, 'the channel answered 404: gone');
+  await db.pool.query(sql.unsafe`delete from notification_outbox where id = ${before}`);
+});
+
 test('a URL that is not configured, or another team’s, is never used (R1)', async () => {
   const before = chat.received.length;
   assert.match((await ended('acme', 'lost')).error, 'no notification URL named nowhere');

@@ -42,7 +42,7 @@ const CLAIM_S = 60;
 
 /**
  * The next of each channel that is due, so that a channel hears in the order in which things happened; what waits on purpose holds
- * nobody up. Two replicas never get the same one: the row is checked again under its lock.
+ * nobody up. Tests have a line of their own: whoever tries a channel that is broken wants to know how, not to wait behind what is stuck. Two replicas never get the same one: the row is checked again under its lock.
  */
 export async function claimDue(connection: CommonQueryMethods, limit: number): Promise<readonly Claimed[]> {
   const rows = await connection.any(sql.type(claimedRow)`
@@ -51,8 +51,8 @@ export async function claimDue(connection: CommonQueryMethods, limit: number): P
     where n.team = o.team and n.name = o.notification and o.state = 'pending' and (o.claimed_until is null or o.claimed_until < now()) and o.next_at <= now()
       and o.id in (
         select first.id from (
-          select distinct on (team, notification) id, next_at, claimed_until from notification_outbox
-          where state = 'pending' and (tries > 0 or next_at <= now()) order by team, notification, id) first
+          select distinct on (team, notification, event = 'test') id, next_at, claimed_until from notification_outbox
+          where state = 'pending' and (tries > 0 or next_at <= now()) order by team, notification, event = 'test', id) first
         where first.next_at <= now() and (first.claimed_until is null or first.claimed_until < now()) order by first.id limit ${limit})
     returning o.id, o.team, o.notification, o.event, o.deployment, o.node, o.detail, o.created_at as at, o.tries, n.channel, n.url_from as "urlFrom"`);
   return rows as readonly Claimed[];
