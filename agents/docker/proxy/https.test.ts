@@ -18,7 +18,7 @@ import { contextOf } from '../../testing/spec.ts';
 import { connectDocker } from '../connect.ts';
 import { DockerRuntime } from '../docker-runtime.ts';
 import { createDockerEngine } from '../engine.ts';
-import { CLI_PORT } from './haproxy-config.ts';
+import { CLI_PORT, PROOFS_PATH } from './haproxy-config.ts';
 
 const world = engineForTests('https');
 /** Of its own: tests of one engine run beside each other. */
@@ -136,6 +136,8 @@ if (world !== undefined && !canHaveAcmeServer()) {
         const first = await served('shop.example.test', ca);
         assert.ok(typeof first !== 'string' && first.valid && first.protocol === 'TLSv1.3', JSON.stringify(first));
         assert.is(await ask('shop.example.test', '/', ca), '200 1.0.0');
+        const { output: proofs } = await runtime.exec(PROXY_NAME, ['bash', '-c', `[ -s ${PROOFS_PATH} ] && echo some || echo none`], 20_000, AbortSignal.timeout(30_000));
+        assert.match(proofs, /none$/, 'what proved the name is shown no longer');
         assert.is(curl('--http2', '--resolve', `shop.example.test:${httpsPort}:127.0.0.1`, `https://shop.example.test:${httpsPort}/`), '2 200');
         assert.is(await plain('SHOP.example.test:80', '/a?b=c'), `308 https://shop.example.test:${httpsPort}/a?b=c`);
         assert.is(await plain('shop.example.test', '/plain'), '404', 'the narrower route wants no TLS: this is the container\'s own answer');
@@ -156,6 +158,10 @@ if (world !== undefined && !canHaveAcmeServer()) {
         agent.destroy();
 
         const second = JSON.stringify(await served('shop.example.test', ca));
+        writeFileSync(join(provided, 'shop.pem'), selfSigned(['shop.example.test']));
+        await soon(async () => JSON.stringify(await served('shop.example.test', ca)) !== second, 'the operator\'s, which comes first');
+        rmSync(join(provided, 'shop.pem'));
+        await soon(async () => JSON.stringify(await served('shop.example.test', ca)) === second, 'the authority\'s again');
         await docker.getContainer(PROXY_NAME).restart({ t: 0 });
         await soon(async () => JSON.stringify(await served('shop.example.test', ca)) === second, 'the same certificate after a restart of the proxy');
         await docker.getContainer(PROXY_NAME).remove({ force: true });
