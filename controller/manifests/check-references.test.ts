@@ -88,16 +88,15 @@ test('an address of a Docker node has one owner: the recorded one, else the firs
   assert.equal(checkClaims(setOf(...BASE, twice, on('one', 'branch: main'))).map(({ message }) => message), ['image b of deployment one wants */ on node harbor, which leads to image a of deployment one (a.yaml:27)']);
 });
 
-test('a port of a Docker node belongs to one deployment: the recorded one, else the first; what may differ or may end is a warning', () => {
+test('a port of a Docker node belongs to one deployment: the first; who else publishes it is warned', () => {
   const publishing = version('  - { name: web, image: nginx, config: { ports: [ { internal: 80, external: 8080 } ] } }\n  - { name: dns, image: nginx }');
   const on = (name: string, images: string, more = 'branch: main', node = 'harbor'): string => doc('Deployment', name, `product: shop\nnode: ${node}\nprefix: ${name}\n${more}${images === '' ? '' : `\nimages: { ${images} }`}`);
   const found = (...deployments: string[]): string[] => checkClaims(setOf(...BASE, publishing, ...deployments)).map(({ code, severity, object, line, message }) => `${code} ${severity} ${object} at ${line}: ${message}`);
-  const severities = (...deployments: string[]): string[] => found(...deployments).map((text) => text.split(' ')[1]!);
   const web = (config: string): string => `web: { ${config} }`;
   assert.equal(found(on('one', ''), on('two', ''), on('three', web('ports: [ { internal: 80, external: 8081 } ]'))), [
-    'PortTaken error Deployment/two at 24: image web of deployment two publishes port 8080/tcp of node harbor, which image web of deployment one publishes (a.yaml:27)',
+    'PortTaken warning Deployment/two at 24: image web of deployment two publishes port 8080/tcp of node harbor, which image web of deployment one publishes (a.yaml:27)',
   ]);
-  assert.equal(found(on('one', ''), on('two', web('ports: [], portRanges: [ { internal: { from: 1, to: 100 }, external: { from: 8000, to: 8099 } } ]'))).map((text) => text.split(', ')[0]), ['PortTaken error Deployment/two at 44: image web of deployment two publishes port 8080/tcp of node harbor']);
+  assert.equal(found(on('one', ''), on('two', web('ports: [], portRanges: [ { internal: { from: 1, to: 100 }, external: { from: 8000, to: 8099 } } ]'))).map((text) => text.split(', ')[0]), ['PortTaken warning Deployment/two at 44: image web of deployment two publishes port 8080/tcp of node harbor']);
   for (const [address, other, expected] of [['127.0.0.1', '127.0.0.2', 0], ['127.0.0.1', '127.0.0.1', 1], ['0.0.0.0', '127.0.0.1', 1], ['127.0.0.1', '', 1], ['0.0.0.0', '', 1], ['"::"', '0.0.0.0', 0], ['"::"', '"::1"', 1]] as const) {
     const at = (place: string): string => web(`ports: [ { internal: 80, external: 8080${place === '' ? '' : `, address: ${place}`} } ]`);
     assert.is(found(on('one', at(address)), on('two', at(other))).length, expected, `${address} and ${other}`);
@@ -105,8 +104,6 @@ test('a port of a Docker node belongs to one deployment: the recorded one, else 
   }
   for (const free of ['ports: [ { internal: 80, external: 8080, protocol: udp } ]', 'ports: [ { internal: 8080 } ]', 'replicas: 0', 'networkMode: host']) assert.equal(found(on('one', ''), on('two', web(free))), [], free);
   assert.equal(found(on('one', '', 'branch: main', 'cloud'), on('two', '', 'branch: main', 'cloud')), [], 'each Service of a cluster has ports of its own');
-  assert.equal(severities(on('one', '', 'version: 1.0.0'), on('two', '')), ['warning'], 'the tag may say otherwise');
-  assert.equal(severities(on('one', ''), on('two', web('expectedState: { state: exited }'))), ['warning'], 'a job ends');
   assert.equal(found(on('one', 'dns: { ports: [ { internal: 53, external: 8080 } ] }')), [], 'two images of one deployment are a PortConflict');
   assert.equal(found(on('one', ''), on('one-too', '').replace('prefix: one-too', 'prefix: one')), [], 'one target, and who does not own it is told so');
 });

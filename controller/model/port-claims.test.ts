@@ -9,7 +9,7 @@ const span = fc.record({ from: fc.integer({ min: 1, max: 30 }), more: fc.integer
 const claimants = fc.array(fc.array(span, { maxLength: 4 }), { maxLength: 8 }).map((all): PortClaimant[] =>
   all.map((spans, index) => ({
     deployment: { kind: 'Deployment', name: `d${index}`, file: `${index}.yaml`, line: 1, spec: { node: `n${index % 2}`, prefix: `d${index}` } } as unknown as Manifest<'Deployment'>,
-    ports: spans.map(({ from, more, protocol, address }): PortClaim => ({ from, to: from + more, protocol, address, image: 'web', sometimes: false, place: { file: 'a.yaml', line: from, column: 1 } })),
+    ports: spans.map(({ from, more, protocol, address }): PortClaim => ({ from, to: from + more, protocol, address, image: 'web', place: { file: 'a.yaml', line: from, column: 1 } })),
   })),
 );
 

@@ -17,8 +17,6 @@ export interface PortClaim {
   /** Undefined: all of the node's. */
   readonly address: string | undefined;
   readonly image: string;
-  /** Not always held: two jobs may never run at one time. */
-  readonly sometimes: boolean;
   /** Where the manifest says so. */
   readonly place: Position;
 }
@@ -26,8 +24,6 @@ export interface PortClaim {
 export interface PortClaimant {
   readonly deployment: Manifest<'Deployment'>;
   readonly ports: readonly PortClaim[];
-  /** It may be another version that is deployed, with other ports. */
-  readonly unsure?: boolean;
 }
 
 interface Held {
@@ -41,10 +37,7 @@ const NONE: readonly PortClaim[] = [];
 export function portsOf(deployment: Manifest<'Deployment'>, nodeType: NodeSpec['type'] | undefined, resolved: ResolvedImages): readonly PortClaim[] {
   if (nodeType !== 'docker') return NONE;
   const claims = resolved.images.filter(({ config }) => publishes(config)).flatMap((image) =>
-    portUses(image, image.config, 0).map(({ from, to, protocol, address, pointer }): PortClaim => {
-      const sometimes = (image.config.expectedState?.state ?? 'running') !== 'running';
-      return { from, to, protocol, address, image: image.name, sometimes, place: placeIn(resolved, image, pointer, deployment) };
-    }),
+    portUses(image, image.config, 0).map(({ from, to, protocol, address, pointer }): PortClaim => ({ from, to, protocol, address, image: image.name, place: placeIn(resolved, image, pointer, deployment) })),
   );
   return claims.length === 0 ? NONE : claims;
 }
@@ -54,8 +47,8 @@ function publishes({ replicas, networkMode, ports, portRanges }: ContainerConfig
 }
 
 /**
- * A problem for each claim on a port that another deployment has, a warning where one of the two is not sure. Who has it is who has a route
- * (`routeProblems`). Ports of one deployment among themselves are looked at with the deployment (`PortConflict`).
+ * A warning for each claim on a port that another deployment has: only the node knows whether both are ever held at a time (jobs end, a simulated node
+ * holds none), and then the attempt says so (`PortInUse`). Who has it is who has a route (`routeProblems`). Ports of one deployment among themselves are looked at with the deployment (`PortConflict`).
  */
 export function portProblems(claimants: readonly PortClaimant[], recordedOwners?: ReadonlyMap<string, string>): RefusedClaim[] {
   const order = byClaim(recordedOwners);
@@ -76,12 +69,11 @@ export function portProblems(claimants: readonly PortClaimant[], recordedOwners?
   return refused;
 }
 
-function taken({ deployment, unsure = false }: PortClaimant, claim: PortClaim, holder: Held): RefusedClaim['problem'] {
-  const { deployment: owner, unsure: mayDiffer = false } = holder.claimant;
-  const isDoubtful = unsure || mayDiffer || claim.sometimes || holder.claim.sometimes;
+function taken({ deployment }: PortClaimant, claim: PortClaim, holder: Held): RefusedClaim['problem'] {
+  const { deployment: owner } = holder.claimant;
   const port = `${Math.max(claim.from, holder.claim.from)}/${claim.protocol}`;
   const message = `image ${claim.image} of deployment ${deployment.name} publishes port ${port} of node ${owner.spec.node}, which image ${holder.claim.image} of deployment ${owner.name} publishes (${owner.file}:${owner.line})`;
-  return problem('PortTaken', claim.place, message, { severity: isDoubtful ? 'warning' : 'error', object: objectName(deployment) });
+  return problem('PortTaken', claim.place, message, { severity: 'warning', object: objectName(deployment) });
 }
 
 /** Spans on one address do not overlap: those that a claim meets lie side by side. */

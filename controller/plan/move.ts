@@ -1,11 +1,11 @@
 /** A deployment that moves to another prefix of its node: the old one goes once the new one serves, which cannot be while both need what one alone can hold. Pure. */
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { portConflicts, portUses } from '../model/port-uses.ts';
-import type { DesiredDeployment, Recorded, RecordedTarget } from './types.ts';
+import type { DesiredDeployment, ObservedNode, Recorded, RecordedTarget } from './types.ts';
 
-/** Why the way from one of its targets to the wanted one is barred; null where it is open. `from`: where it serves now. */
-export function barredMove(wanted: DesiredDeployment, from: RecordedTarget): string | null {
-  if (!wanted.oneNetwork || from.node !== wanted.node || from.prefix === wanted.prefix || from.liveSpec === null) return null;
+/** Why the way from one of its targets to the wanted one is barred; null where it is open. `from`: where it serves now. A simulated node holds no port. */
+export function barredMove(wanted: DesiredDeployment, from: RecordedTarget, node: ObservedNode | undefined): string | null {
+  if (!wanted.oneNetwork || node?.simulated === true || from.node !== wanted.node || from.prefix === wanted.prefix || from.liveSpec === null) return null;
   const what = sharedPort(from.liveSpec, wanted.spec) ?? sharedAddress(from.liveSpec, wanted.spec);
   return what === null ? null : `it would move from ${from.node}/${from.prefix} to ${wanted.node}/${wanted.prefix}, and both would need ${what}: take its manifest out in one commit and put it back in the next, or let it have another`;
 }

@@ -194,16 +194,17 @@ test('text and Markdown name the action, its reason and its strategy, and Markdo
 });
 
 test('a move to another prefix of the node is barred while both need one port or one address, and says what to do', () => {
-  const moved = (config: TargetSpec['images'][number]['config'], more: Partial<DesiredDeployment> = {}): readonly { kind: string; reason: string }[] => {
+  const moved = (config: TargetSpec['images'][number]['config'], more: Partial<DesiredDeployment> = {}, simulated = false): readonly { kind: string; reason: string }[] => {
     const serving = { ...spec('web:1', config) };
     const shop = wanted('shop', 'web:1', { prefix: 'market', spec: { ...serving, prefix: 'market' }, ...more });
-    return plan(desired([shop]), recorded([target('shop', 1, [record(1, 'main', 'successful', 'web:1')], { liveSpec: serving })]), QUIET).actions;
+    return plan(desired([shop]), recorded([target('shop', 1, [record(1, 'main', 'successful', 'web:1')], { liveSpec: serving })]), { ...QUIET, nodes: new Map([['harbor', { status: 'connected', simulated }]]) }).actions;
   };
   for (const [config, what] of [[{ ports: [{ internal: 1, external: 80 }] }, 'port 80/tcp of the node'], [{ expose: 'http', routing: { domain: 'A.example', path: '/x/' } }, 'the address a.example/x']] as const) {
     const actions = moved(structuredClone(config) as unknown as TargetSpec['images'][number]['config']);
     assert.equal(actions.map(({ kind }) => kind), ['blocked', 'hold']);
     for (const { reason } of actions) assert.match(reason, `from harbor/shop to harbor/market, and both would need ${what}: take its manifest out in one commit`);
     assert.is(moved(structuredClone(config) as unknown as TargetSpec['images'][number]['config'], { oneNetwork: false })[0]?.kind, 'deploy', 'a cluster gives each its own');
+    assert.is(moved(structuredClone(config) as unknown as TargetSpec['images'][number]['config'], {}, true)[0]?.kind, 'deploy', 'a simulated node has none of it');
   }
   assert.equal(moved({ ports: [{ internal: 80 }] }).map(({ kind }) => kind), ['deploy', 'hold']);
 });

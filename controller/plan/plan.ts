@@ -59,7 +59,7 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed, o
   const claimed = new Set(left.length === 0 ? [] : [...desired.deployments.values()].map(({ node, prefix }) => targetKey(node, prefix)));
   for (const [key, target] of left.sort(([one], [other]) => (one < other ? -1 : 1))) {
     if (claimed.has(key)) continue;
-    const action = planOrphan(target, desired, recorded);
+    const action = planOrphan(target, desired, recorded, observed);
     if (action) actions.push(action);
   }
 
@@ -118,7 +118,7 @@ function planDeployment(
     return null;
   }
   // Only what does not serve yet can be on its way.
-  const barred = from === null && open === null ? ownedBy(wanted.name).map((old) => barredMove(wanted, old)).find((why) => why !== null) : undefined;
+  const barred = from === null && open === null ? ownedBy(wanted.name).map((old) => barredMove(wanted, old, observed.nodes.get(wanted.node))).find((why) => why !== null) : undefined;
   if (barred !== undefined) return { ...base, kind: 'blocked', reason: barred };
   return deployAction(wanted, target, base, recorded, desired, { from, adoptsFrom });
 }
@@ -186,7 +186,7 @@ function unsatisfied(wanted: DesiredDeployment, desired: Desired, recorded: Reco
 }
 
 /** A recorded target that no manifest claims any more: removed, if everything allows it (R20). */
-function planOrphan(target: RecordedTarget, desired: Desired, recorded: Recorded): Action | null {
+function planOrphan(target: RecordedTarget, desired: Desired, recorded: Recorded, observed: Observed): Action | null {
   const moved = desired.deployments.get(target.deployment);
   const from = liveVersion(target);
   const base: Action = { ...nothing(target.deployment), node: target.node, prefix: target.prefix, from, to: null };
@@ -200,7 +200,7 @@ function planOrphan(target: RecordedTarget, desired: Desired, recorded: Recorded
   if (moved !== undefined) {
     const there = recorded.targets.get(targetKey(moved.node, moved.prefix));
     if (there === undefined || !isLive(moved, there)) {
-      const barred = barredMove(moved, target);
+      const barred = barredMove(moved, target, observed.nodes.get(target.node));
       if (barred !== null) return { ...base, kind: 'hold', reason: barred };
       return { ...base, kind: 'hold', waitsFor: [target.deployment], reason: `it moves to ${moved.node}/${moved.prefix} and is removed here once it serves there` };
     }
