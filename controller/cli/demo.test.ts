@@ -1,4 +1,4 @@
-// @timeout 180
+// @timeout 400
 /** The whole of `tagboat demo` as a process, with an embedded database and a simulated node. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -38,7 +38,7 @@ async function demo(): Promise<{ readonly said: () => string; readonly url: stri
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
   const exit = once(child, 'exit').finally(() => children.delete(child));
   const url = (): string | undefined => /page +(http:\S+)\/teams\//.exec(text)?.[1];
-  await sleepUntil(() => url() !== undefined || child.exitCode !== null, { what: 'the address of the page', timeoutMs: 60_000 });
+  await sleepUntil(() => url() !== undefined || child.exitCode !== null, { what: 'the address of the page', timeoutMs: 120_000 });
   assert.ok(url(), text);
   return {
     said: () => text,
@@ -67,12 +67,12 @@ const areFine = (rows: readonly Row[]): boolean => rows.length > 0 && rows.every
 
 test('a directory that is new gets team acme, and is gone on with after a stop', async () => {
   const first = await demo();
-  await sleepUntil(async () => areFine(await deployments(first.url, 'acme')), { what: 'deployments that are fine', timeoutMs: 60_000 });
+  await sleepUntil(async () => areFine(await deployments(first.url, 'acme')), { what: 'deployments that are fine', timeoutMs: 120_000 });
   const before = await pasts(first.url, 'acme');
   assert.is(await first.end(), 0, first.said());
   assert.not.match(first.said(), 'kept from before');
   const second = await demo();
-  await sleepUntil(async () => areFine(await deployments(second.url, 'acme')), { what: 'the same again', timeoutMs: 60_000 });
+  await sleepUntil(async () => areFine(await deployments(second.url, 'acme')), { what: 'the same again', timeoutMs: 120_000 });
   assert.equal(await pasts(second.url, 'acme'), before, 'nothing was deployed anew');
   assert.is(await second.end(), 0, second.said());
 });
@@ -82,12 +82,12 @@ test('a directory of an earlier demo, whose team had another name, goes on under
   const log = createLogger({ level: 'silent', write: () => undefined });
   const controller = await startController(demoConfig({ directory, team: 'harbour', repository: join(directory, 'demo-repository'), port: '0', simulated: true }), log);
   const stop = new AbortController();
-  await sleepUntil(() => controller.teams().every(({ state }) => state !== 'pending'), { what: 'the first poll', timeoutMs: 60_000 });
+  await sleepUntil(() => controller.teams().every(({ state }) => state !== 'pending'), { what: 'the first poll', timeoutMs: 120_000 });
   const { token } = await controller.nodes.mintEnrolment('harbour', 'harbor', 'demo');
   const enrolment = { address: `127.0.0.1:${controller.enrolPort}`, fingerprint: controller.fingerprint, token };
   const engine = createSimulatedEngine({ stateFile: join(directory, 'simulated', 'containers.json') });
   const agent = runAgent({ directory: join(directory, 'simulated', 'agent'), controller: `127.0.0.1:${controller.agentPort}`, enrolment, engine, version: '0.1.0', log }, stop.signal);
-  await sleepUntil(async () => areFine(await deployments(controller.url, 'harbour')), { what: 'deployments that are fine', timeoutMs: 60_000 });
+  await sleepUntil(async () => areFine(await deployments(controller.url, 'harbour')), { what: 'deployments that are fine', timeoutMs: 120_000 });
   const before = await pasts(controller.url, 'harbour');
   stop.abort();
   await agent;
@@ -96,7 +96,7 @@ test('a directory of an earlier demo, whose team had another name, goes on under
   const later = await demo();
   assert.match(later.said(), /^ {2}team {9}harbour \(kept from before\)$/m);
   assert.match(later.said(), `${later.url}/teams/harbour`);
-  await sleepUntil(async () => areFine(await deployments(later.url, 'harbour')), { what: 'the same again', timeoutMs: 60_000 });
+  await sleepUntil(async () => areFine(await deployments(later.url, 'harbour')), { what: 'the same again', timeoutMs: 120_000 });
   assert.equal(await pasts(later.url, 'harbour'), before);
   assert.is(await later.end(), 0, later.said());
 });

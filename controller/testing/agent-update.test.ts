@@ -1,4 +1,4 @@
-// @timeout 600
+// @timeout 900
 // @serial
 /**
  * An agent in its container becomes the version that its manifest wants, on a real engine and under a real controller: a good one, and every kind of
@@ -66,7 +66,7 @@ function containers(): readonly Inspected[] {
 }
 const successor = (): Inspected | undefined => containers().find(({ Name }) => Name === `/${NAME}-next`);
 
-async function until(what: string, condition: (row: NodeRow) => boolean, timeoutMs = 90_000): Promise<NodeRow> {
+async function until(what: string, condition: (row: NodeRow) => boolean, timeoutMs = 180_000): Promise<NodeRow> {
   let last: NodeRow | undefined;
   try {
     return await sleepUntil(async () => ((last = await pier()) !== undefined && condition(last) ? last : null), { what, timeoutMs, intervalMs: 200 });
@@ -78,7 +78,7 @@ async function until(what: string, condition: (row: NodeRow) => boolean, timeout
 
 async function alone(version: string): Promise<Inspected> {
   await until(`${version} to be connected`, (row) => row.status === 'connected' && row.agentVersion === version);
-  await sleepUntil(() => containers().length === 1 && containers()[0]?.Name === `/${NAME}`, { what: 'one container with the name', timeoutMs: 60_000, intervalMs: 300 });
+  await sleepUntil(() => containers().length === 1 && containers()[0]?.Name === `/${NAME}`, { what: 'one container with the name', timeoutMs: 120_000, intervalMs: 300 });
   const [only] = containers();
   assert.is(only?.State.Running, true);
   assert.is(only?.HostConfig.RestartPolicy.Name, 'unless-stopped', 'whoever is left is brought back');
@@ -155,7 +155,7 @@ test('comes when the attempt in hand is done, by digest, and the old container g
 test('kill -9 of the old one while a bad one is on trial: it comes back, and goes on', async () => {
   const [before] = containers();
   await want('0.9.2');
-  await sleepUntil(() => successor()?.State.Running === true, { what: 'the one on trial', timeoutMs: 60_000, intervalMs: 100 });
+  await sleepUntil(() => successor()?.State.Running === true, { what: 'the one on trial', timeoutMs: 120_000, intervalMs: 100 });
   process.kill(containers().find(({ Id }) => Id === before?.Id)!.State.Pid, 'SIGKILL');
   await until('the failure', ({ agentUpdate, status }) => agentUpdate?.version === '0.9.2' && status === 'connected');
   assert.is((await alone('0.8.0')).Id, before?.Id);
@@ -163,7 +163,7 @@ test('kill -9 of the old one while a bad one is on trial: it comes back, and goe
 
 test('kill -9 of the old one while a good one is on trial: the good one is left', async () => {
   await want('0.8.1');
-  await sleepUntil(() => successor()?.State.Running === true, { what: 'the one on trial', timeoutMs: 60_000, intervalMs: 50 });
+  await sleepUntil(() => successor()?.State.Running === true, { what: 'the one on trial', timeoutMs: 120_000, intervalMs: 50 });
   const old = containers().find(({ Name }) => Name === `/${NAME}`);
   if (old !== undefined && old.State.Pid > 0) process.kill(old.State.Pid, 'SIGKILL');
   await alone('0.8.1');
@@ -172,7 +172,7 @@ test('kill -9 of the old one while a good one is on trial: the good one is left'
 test('kill -9 of the new one at once after its start: the old one goes on', async () => {
   const [before] = containers();
   await want('0.8.2');
-  await sleepUntil(() => (successor()?.State.Pid ?? 0) > 0, { what: 'the one on trial', timeoutMs: 60_000, intervalMs: 20 });
+  await sleepUntil(() => (successor()?.State.Pid ?? 0) > 0, { what: 'the one on trial', timeoutMs: 120_000, intervalMs: 20 });
   process.kill(successor()!.State.Pid, 'SIGKILL');
   const row = await until('the end of it', ({ agentUpdate, status }) => agentUpdate?.version === '0.8.2' && status === 'connected');
   assert.match(row.agentUpdate?.reason ?? '', /exit code 137/);

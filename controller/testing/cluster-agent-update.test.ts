@@ -1,4 +1,4 @@
-// @timeout 600
+// @timeout 900
 // @serial
 /**
  * An agent in a pod becomes the version that its manifest wants, in a real cluster and under a real controller, from the printed manifest: a good one and every kind of bad one, with
@@ -23,7 +23,7 @@ const OLD = packageVersion();
 const REPOSITORY = `${process.env['TAGBOAT_TEST_REGISTRY'] ?? ''}/tagboat-cluster-update`;
 const PREFIX = `podupdate${process.pid}`;
 /** What is said when it is too late for them: longer than a start takes here, shorter than a person's patience. */
-const DEADLINE = '30s';
+const DEADLINE = '45s';
 
 interface NodeRow {
   readonly name: string;
@@ -62,7 +62,7 @@ function check(cluster: TestCluster): void {
   const ofVersion = async (version: string): Promise<AgentPod | undefined> => (await pods()).find(({ metadata, spec }) => metadata.deletionTimestamp === undefined && spec.containers[0]!.image === `${REPOSITORY}:${version}`);
   const runs = (pod: AgentPod | undefined): boolean => pod?.status.containerStatuses?.[0]?.state.running !== undefined;
 
-  async function until(what: string, condition: (row: NodeRow) => boolean, timeoutMs = 120_000): Promise<NodeRow> {
+  async function until(what: string, condition: (row: NodeRow) => boolean, timeoutMs = 240_000): Promise<NodeRow> {
     let last: NodeRow | undefined;
     try {
       return await sleepUntil(async () => ((last = await quay()) !== undefined && condition(last) ? last : null), { what, timeoutMs, intervalMs: 200 });
@@ -75,7 +75,7 @@ function check(cluster: TestCluster): void {
   /** One pod, and the Deployment as it was printed but for the image. */
   async function alone(version: string): Promise<AgentPod> {
     await until(`${version} to be connected`, (row) => row.status === 'connected' && row.agentVersion === version);
-    await sleepUntil(async () => (await pods()).length === 1 && (await deployment()).metadata.annotations['tagboat.dev/exchange'] === undefined, { what: 'the end of the exchange', timeoutMs: 60_000, intervalMs: 300 });
+    await sleepUntil(async () => (await pods()).length === 1 && (await deployment()).metadata.annotations['tagboat.dev/exchange'] === undefined, { what: 'the end of the exchange', timeoutMs: 150_000, intervalMs: 300 });
     const { spec } = await deployment();
     assert.equal(spec.strategy, { type: 'Recreate' });
     assert.is(spec.template.spec.containers[0]!.image, `${REPOSITORY}:${version}`);
@@ -118,7 +118,7 @@ function check(cluster: TestCluster): void {
   });
 
   const BAD: readonly (readonly [version: string, what: string, reason: RegExp])[] = [
-    ['0.9.2', 'that starts and cannot connect', /had not taken it after 3\d s/],
+    ['0.9.2', 'that starts and cannot connect', /had not taken it after 4\d s/],
     ['0.9.0', 'whose image does not exist', /the registry does not have .*:0\.9\.0/],
     ['0.9.1', 'that crashes', /exit code 7: cannot start/],
     ['0.9.3', 'whose image holds another one', new RegExp(`holds version ${OLD.replaceAll('.', '\\.')} and not 0\\.9\\.3`)],
@@ -140,17 +140,17 @@ function check(cluster: TestCluster): void {
 
   test('a bad one whose guard is taken away by force: another pod of the version before serves', async () => {
     await want('0.9.2');
-    await sleepUntil(async () => runs(await ofVersion('0.9.2')), { what: 'the one on trial', timeoutMs: 60_000, intervalMs: 100 });
+    await sleepUntil(async () => runs(await ofVersion('0.9.2')), { what: 'the one on trial', timeoutMs: 150_000, intervalMs: 100 });
     const guard = await ofVersion(OLD);
     await cluster.kubectl(['delete', 'pod', '--namespace', SYSTEM, '--force', '--grace-period', '0', guard!.metadata.name]);
-    await failure('0.9.2', /had not taken it after 3\d s/);
+    await failure('0.9.2', /had not taken it after 4\d s/);
     assert.is.not((await alone(OLD)).metadata.uid, guard!.metadata.uid);
   });
 
   test('who applies another manifest in the middle wins', async () => {
     const [before] = await pods();
     await want('0.9.4');
-    await sleepUntil(async () => runs(await ofVersion('0.9.4')), { what: 'the one on trial', timeoutMs: 60_000, intervalMs: 100 });
+    await sleepUntil(async () => runs(await ofVersion('0.9.4')), { what: 'the one on trial', timeoutMs: 150_000, intervalMs: 100 });
     await cluster.apply(...applied);
     await failure('0.9.4', /another manifest was applied/);
     assert.is((await alone(OLD)).metadata.uid, before?.metadata.uid, 'of that manifest, and serving');
@@ -174,7 +174,7 @@ function check(cluster: TestCluster): void {
     const trial = await sleepUntil(async () => {
       const pod = await ofVersion('0.8.1');
       return runs(pod) ? pod : null;
-    }, { what: 'the one on trial', timeoutMs: 60_000, intervalMs: 50 });
+    }, { what: 'the one on trial', timeoutMs: 150_000, intervalMs: 50 });
     await cluster.kubectl(['delete', 'pod', '--namespace', SYSTEM, '--wait=false', trial!.metadata.name]);
     const now = await alone('0.8.1');
     assert.is.not(now.metadata.uid, trial!.metadata.uid);

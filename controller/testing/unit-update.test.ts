@@ -1,4 +1,4 @@
-// @timeout 600
+// @timeout 900
 // @serial
 /**
  * An agent that systemd started becomes the version that its manifest wants, on a real engine and under a real controller: a good one, and every kind of
@@ -59,7 +59,7 @@ const laidDown = (): string[] => {
   }
 };
 
-async function until(what: string, condition: (row: NodeRow) => boolean, timeoutMs = 90_000): Promise<NodeRow> {
+async function until(what: string, condition: (row: NodeRow) => boolean, timeoutMs = 180_000): Promise<NodeRow> {
   let last: NodeRow | undefined;
   try {
     return await sleepUntil(async () => ((last = await pier()) !== undefined && condition(last) ? last : null), { what, timeoutMs, intervalMs: 200 });
@@ -71,7 +71,7 @@ async function until(what: string, condition: (row: NodeRow) => boolean, timeout
 /** One agent, and the launcher where it is not the installed version. */
 async function serves(version: string, below: boolean): Promise<number> {
   await until(`${version} to be connected`, (row) => row.status === 'connected' && row.agentVersion === version);
-  await sleepUntil(() => unit.processes().length === (below ? 2 : 1), { what: 'the processes of the unit', timeoutMs: 30_000, intervalMs: 100 });
+  await sleepUntil(() => unit.processes().length === (below ? 2 : 1), { what: 'the processes of the unit', timeoutMs: 60_000, intervalMs: 100 });
   const serving = below ? child() : unit.processes()[0];
   assert.match(serving?.command ?? '', below ? `/versions/${version}-` : installed);
   return serving?.pid ?? 0;
@@ -171,14 +171,14 @@ test('kill -9 of the new one: systemd starts the unit, and the unit the new one;
   const before = await serves('0.8.0', true);
   const exits = unit.exits.length;
   process.kill(before, 'SIGKILL');
-  await sleepUntil(() => unit.exits.length > exits, { what: 'the end of the launcher', timeoutMs: 20_000 });
+  await sleepUntil(() => unit.exits.length > exits, { what: 'the end of the launcher', timeoutMs: 60_000 });
   assert.is(unit.exits[exits], 137);
   assert.is.not(await serves('0.8.0', true), before);
-  await sleepUntil(async () => (await pier())?.status === 'connected' && child() !== undefined, { what: 'the new one', timeoutMs: 60_000 });
+  await sleepUntil(async () => (await pier())?.status === 'connected' && child() !== undefined, { what: 'the new one', timeoutMs: 120_000 });
 
   const launcher = unit.main;
   process.kill(launcher, 'SIGKILL');
-  await sleepUntil(() => unit.main !== launcher, { what: 'the restart', timeoutMs: 20_000 });
+  await sleepUntil(() => unit.main !== launcher, { what: 'the restart', timeoutMs: 60_000 });
   await serves('0.8.0', true);
 });
 
@@ -196,7 +196,7 @@ test('kill -9 of the guard while a good one is on trial: the good one is left, a
   await sleepUntil(() => child()?.command.includes('/versions/0.8.1-'), { what: 'the one on trial', timeoutMs: 90_000, intervalMs: 20 });
   process.kill(unit.main, 'SIGKILL');
   await serves('0.8.1', true);
-  await sleepUntil(() => laidDown().join() === '0.8.0,0.8.1', { what: 'what is laid down', timeoutMs: 20_000 });
+  await sleepUntil(() => laidDown().join() === '0.8.0,0.8.1', { what: 'what is laid down', timeoutMs: 60_000 });
   await stack.settled('shop', 'main');
 });
 
@@ -219,7 +219,7 @@ test('gives way to what a person has installed', async () => {
   install('0.8.5');
   await unit.stop();
   await want('0.8.5');
-  await sleepUntil(async () => ((await stack.get<{ wantedAgentVersion: string | null }[]>('/nodes')).some(({ wantedAgentVersion }) => wantedAgentVersion === '0.8.5')), { what: 'the manifest', timeoutMs: 20_000 });
+  await sleepUntil(async () => ((await stack.get<{ wantedAgentVersion: string | null }[]>('/nodes')).some(({ wantedAgentVersion }) => wantedAgentVersion === '0.8.5')), { what: 'the manifest', timeoutMs: 60_000 });
   unit.start();
   await serves('0.8.5', false);
   assert.equal(laidDown(), []);
