@@ -149,7 +149,7 @@ scene('a port that one deployment publishes is told to the other that wants it, 
   assert.equal(reading.problems.map(({ code, severity, file, line, message }) => `${code} ${severity} ${file}:${line} ${message}`), [
     'PortTaken warning deployments/first.yaml:10 image web of deployment first publishes port 8080/tcp of node harbor, which image web of deployment shop publishes (deployments/shop.yaml:1)',
   ]);
-  await w.repository.commit({ 'deployments/third.yaml': publishing('third', 8081) });
+  await w.repository.commit({ 'deployments/third.yaml': deploymentManifest('third', '  branch: main\n').replace('name: shop', 'name: third') });
   const again = await w.read(reading);
   assert.equal(again.problems.map(({ code }) => code), ['PortTaken'], 'said again with an unrelated change');
   await w.repository.commit({ 'deployments/first.yaml': publishing('first', 8082) });

@@ -2,10 +2,10 @@
  * What an exchange leaves in the directory that the old and the new agent share, so that each knows after a crash what it is. The verdict is made by
  * linking a file that must not be there: of the one on trial and its guard, the first decides, and the other finds out.
  */
-import { existsSync, linkSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FailureFile } from '../../core/exchange.ts';
-import { makePrivateDirectory, removeFile, writeWhole } from '../../core/files.ts';
+import { makePrivateDirectory, removeFile, writeNew, writeWhole } from '../../core/files.ts';
 
 export interface ExchangeRecord {
   readonly version: string;
@@ -47,18 +47,7 @@ export class ExchangeFiles<R extends ExchangeRecord> {
 
   /** False if the other one has decided otherwise. */
   decide(record: ExchangeRecord, verdict: Verdict): boolean {
-    // A link appears with all that is in it, or not at all.
-    const draft = `${this.#verdict(record)}.${verdict.accepted ? 'yes' : 'no'}`;
-    writeWhole(draft, JSON.stringify(verdict));
-    try {
-      linkSync(draft, this.#verdict(record));
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      return this.verdict(record)?.accepted === verdict.accepted;
-    } finally {
-      removeFile(draft);
-    }
+    return writeNew(this.#verdict(record), JSON.stringify(verdict)) || this.verdict(record)?.accepted === verdict.accepted;
   }
 
   /** It is over, one way or the other. */
