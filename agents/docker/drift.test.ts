@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Drift, ObservedTarget, TargetMemory } from '../core/engine.ts';
 import { engineForTests, until } from '../testing/engine.ts';
 import { everything } from '../testing/everything.ts';
+import { freePorts } from '../testing/ports.ts';
 import { contextOf } from '../testing/spec.ts';
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 
@@ -35,7 +36,7 @@ if (world !== undefined) {
 
   test('a container with every field set shows no drift, and each change of hand does', async () => {
     const prefix = world.prefix('every');
-    const port = 31_000 + Math.floor(Math.random() * 800) * 4;
+    const port = await freePorts(4);
     const spec = world.spec(prefix, { all: { image: 'busybox:1.36', config: everything(port, sideNetwork), strategy: 'recreate' } });
     const memory = await deployed(prefix, spec);
     const name = `${prefix}-all`;

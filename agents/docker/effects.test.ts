@@ -13,6 +13,7 @@ import type { ContainerConfig } from '../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { INSIDE, samples } from '../testing/effects.ts';
 import { engineForTests, pulled, until } from '../testing/engine.ts';
+import { freePorts } from '../testing/ports.ts';
 import { contextOf } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
 import { DockerRuntime } from './docker-runtime.ts';
@@ -24,7 +25,7 @@ if (world !== undefined) {
   const { docker, engine } = world;
   const runtime = new DockerRuntime({ ...connectDocker({ host: world.host }), isSelf: () => false });
   const prefix = world.prefix('fields');
-  const port = 33_000 + Math.floor(Math.random() * 1000) * 4;
+  const port = await freePorts(4);
   const directory = mkdtempSync(join(tmpdir(), 'tagboat-effects-'));
   writeFileSync(join(directory, 'word'), 'of the node\n');
   const sideNetwork = world.prefix('beside');

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { createContainerEngine } from '../containers/engine.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { engineForTests, pulled, until } from '../testing/engine.ts';
+import { freePort } from '../testing/ports.ts';
 import { contextOf } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
 import { DockerRuntime } from './docker-runtime.ts';
@@ -72,7 +73,7 @@ if (world !== undefined) {
 
   test('a recreate puts the stopped old one back, on its port', async () => {
     const prefix = world.prefix('port');
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const port = await freePort();
     const config = { ports: [{ internal: 8080, external: port }] };
     const spec = (version: string, env: Record<string, string>) => {
       const one = web(version, env);

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../controller/testing/processes.ts';
+import { freePort } from './ports.ts';
 
 export interface AcmeServer {
   readonly directoryUrl: string;

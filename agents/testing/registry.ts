@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import type { Readable } from 'node:stream';
 import * as x509 from '@peculiar/x509';
+import { freePort } from './ports.ts';
 
 export const USER = 'acme-bot';
 export const PASSWORD = 'reg-c4n4ry-pw';
@@ -103,12 +104,4 @@ async function startTokenServer(bundle: string, asked: string[]): Promise<Server
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return server;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../package-root.ts';
 import { sleepUntil } from '../testing/sleep-until.ts';
-import { freePort } from '../testing/processes.ts';
+import { freePort } from '../../agents/testing/ports.ts';
 
 const QUIET_MS = 20_000;
 const root = packageRoot();

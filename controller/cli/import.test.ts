@@ -8,6 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { engineForTests } from '../../agents/testing/engine.ts';
 import type { AttemptEnd } from '../../agents/core/engine.ts';
+import { freePort } from '../../agents/testing/ports.ts';
 import { contextOf } from '../../agents/testing/spec.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { desiredDeployment } from '../plan/desired.ts';
@@ -187,7 +188,7 @@ services:
 
 if (world !== undefined) {
   test('what several files became deploys', async () => {
-    const port = String(34_500 + Math.floor(Math.random() * 400));
+    const port = String(await freePort());
     const { file, output } = project('several', LAYERED, {});
     mkdirSync(join(dirname(file), 'conf'));
     for (const [path, text] of Object.entries(LAYERS)) writeFileSync(join(dirname(file), path), text.replace('PORT_OF_THE_TEST', port));

@@ -2,9 +2,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../agents/testing/ports.ts';
 import { packageRoot } from '../package-root.ts';
 
 /** One command line, started again as often as it is killed. */
@@ -55,16 +54,6 @@ export class Killable {
     child.kill('SIGKILL');
     await ended;
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export interface ControllerProcess {

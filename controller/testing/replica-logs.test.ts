@@ -15,7 +15,7 @@ import { Authority } from '../link/authority.ts';
 import { silentLogger } from '../log.ts';
 import type { Controller } from '../main.ts';
 import { startController } from '../main.ts';
-import { freePort } from '../web/testing/identity-provider.ts';
+import { freePort } from '../../agents/testing/ports.ts';
 import { sleepUntil } from './sleep-until.ts';
 import { Stack } from './stack.ts';
 import { NODE, PRODUCT, deploymentManifest, versionManifest } from './story.ts';

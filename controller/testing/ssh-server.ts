@@ -1,9 +1,10 @@
 /** A real sshd on loopback with its own configuration, host keys and authorized keys; nothing of the machine's own is touched. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { freePort } from '../../agents/testing/ports.ts';
 import { sleepUntil } from './sleep-until.ts';
 
 export type KeyType = 'ed25519' | 'ecdsa' | 'rsa';
@@ -114,14 +115,6 @@ export class SshServer {
     }
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function answers(port: number): Promise<boolean> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../../agents/core/engine.ts';
 import { runAgent } from '../../agents/main.ts';
+import { freePort } from '../../agents/testing/ports.ts';
 import type { ControllerConfig } from '../config.ts';
 import { loadConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
@@ -97,7 +98,7 @@ export class Stack {
         TAGBOAT_PUBLIC: 'true',
         TAGBOAT_LISTENERS_HTTP_PORT: '0',
         TAGBOAT_LISTENERS_AGENTS_HOST: '127.0.0.1',
-        TAGBOAT_LISTENERS_AGENTS_PORT: this.controller === undefined ? '0' : String(this.controller.agentPort),
+        TAGBOAT_LISTENERS_AGENTS_PORT: String(this.controller === undefined ? await freePort() : this.controller.agentPort),
         TAGBOAT_LISTENERS_ENROLMENT_HOST: '127.0.0.1',
         TAGBOAT_LISTENERS_ENROLMENT_PORT: '0',
         TAGBOAT_TEAMS_0_NAME: 'acme',

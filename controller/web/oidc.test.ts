@@ -7,7 +7,8 @@ import { CookieBrowser } from './testing/cookie-browser.ts';
 import { testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
 import { seedHarbour } from './testing/harbour.ts';
-import { freePort, identityProvider, passProvider } from './testing/identity-provider.ts';
+import { freePort } from '../../agents/testing/ports.ts';
+import { identityProvider, passProvider } from './testing/identity-provider.ts';
 import type { IdentityProvider } from './testing/identity-provider.ts';
 // @timeout 240
 

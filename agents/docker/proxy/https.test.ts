@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../../controller/testing/processes.ts';
+import { freePort } from '../../testing/ports.ts';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
 import type { AttemptEnd, Engine } from '../../core/engine.ts';
 import { acmeServer, canHaveAcmeServer } from '../../testing/acme-server.ts';

@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../../controller/testing/processes.ts';
+import { freePort } from '../../testing/ports.ts';
 import { sleepUntil } from '../../../controller/testing/sleep-until.ts';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../../core/engine.ts';

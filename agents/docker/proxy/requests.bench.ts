@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../../controller/testing/processes.ts';
+import { freePort } from '../../testing/ports.ts';
 import type { ContainerConfig } from '../../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../../core/engine.ts';
 import { engineForTests } from '../../testing/engine.ts';

@@ -58,12 +58,3 @@ export async function passProvider(who: CookieBrowser, controllerUrl: string, lo
   }
   throw new Error('no end of redirects');
 }
-
-/** The redirect address has to be known before the controller listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
