@@ -4,6 +4,7 @@
  */
 import Docker from 'dockerode';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +29,9 @@ export async function ownEngine(): Promise<OwnEngine> {
   const pidFile = join(folder, 'pid');
   let child: ChildProcess | undefined;
   // Holds the network namespace, which has to outlive the engine as a host's does.
-  const holder = spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up; exec sleep 600'], { stdio: 'ignore' });
+  const holder = spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep 3600'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // Not before it is in it: the engine would be in the host's, with the host's firewall rules.
+  await once(holder.stdout, 'data', { signal: AbortSignal.timeout(60_000) });
 
   async function start(): Promise<void> {
     // Where nobody reaps the dead, the engine takes them for alive.
@@ -36,7 +39,7 @@ export async function ownEngine(): Promise<OwnEngine> {
     await rm(join(folder, 'exec/containerd/containerd.pid'), { force: true });
     const options = `--data-root ${folder}/data --exec-root ${folder}/exec --pidfile ${pidFile} --host unix://${socketPath}`;
     child = spawn('nsenter', ['-t', String(holder.pid), '-n', 'sh', '-c', `exec dockerd ${options} >>${folder}/log 2>&1`], { stdio: 'ignore' });
-    const end = Date.now() + 30_000;
+    const end = Date.now() + 120_000;
     while (!(await docker.ping().then(() => true, () => false))) {
       if (Date.now() > end) throw new Error(`an engine of our own did not start: ${(await readFile(`${folder}/log`, 'utf8').catch(() => '')).slice(-2000)}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -61,7 +64,7 @@ export async function ownEngine(): Promise<OwnEngine> {
     // What it mounted below its folder, and nothing else.
     const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
     for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`))) spawnSync('umount', ['-l', mount]);
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
   await start();
