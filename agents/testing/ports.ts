@@ -5,7 +5,11 @@ import { createServer } from 'node:net';
  * Where ports for tests are taken from: above what services use, below what Kubernetes hands out to nodes (30000) and what Linux hands out to
  * clients and to listeners without a port (32768). A port out of those could be somebody's own end of a connection by the time a container wants it.
  */
-const [FIRST, COUNT] = [20_000, 10_000];
+const [LOWEST, HIGHEST] = [20_000, 29_999];
+
+/** Of that, what the process may take: `npm test` gives each file that runs beside others a stretch of its own (`20000-24999`), so that none takes a port that another one is about to use. */
+const [FIRST = LOWEST, LAST = HIGHEST] = (process.env['TAGBOAT_TEST_PORTS'] ?? '').split('-').map(Number).filter((port) => port >= LOWEST && port <= HIGHEST);
+const COUNT = LAST - FIRST + 1;
 
 const given = new Set<number>();
 
@@ -19,7 +23,7 @@ export async function freePorts(count: number): Promise<number> {
     for (const port of ports) given.add(port);
     return first;
   }
-  throw new Error(`no ${String(count)} free ports between ${String(FIRST)} and ${String(FIRST + COUNT)}`);
+  throw new Error(`no ${String(count)} free ports between ${String(FIRST)} and ${String(LAST)}`);
 }
 
 export async function freePort(): Promise<number> {

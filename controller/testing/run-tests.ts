@@ -22,6 +22,7 @@ import type { TestFile, TestOutcome } from './test-file.ts';
 
 const FOLDERS = ['controller', 'agents', 'schemas', 'proto'];
 const DATABASE = 'TAGBOAT_TEST_DATABASE_URL';
+const PORTS = 'TAGBOAT_TEST_PORTS';
 
 function findTestFiles(root: string, parts: readonly string[]): TestFile[] {
   return FOLDERS.flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path.replaceAll('\\', '/')}`))
@@ -53,9 +54,9 @@ async function shareDatabase(env: NodeJS.ProcessEnv): Promise<() => Promise<void
 
 async function runAll(root: string, files: readonly TestFile[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<TestOutcome[]> {
   const outcomes: TestOutcome[] = [];
-  const inTurn = async (queue: TestFile[]): Promise<void> => {
+  const inTurn = async (queue: TestFile[], ports?: string): Promise<void> => {
     for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
-      const own = file.ownServer ? { ...env, [DATABASE]: undefined } : env;
+      const own = { ...env, [PORTS]: ports, ...(file.ownServer && { [DATABASE]: undefined }) };
       const outcome = await runTestFile(root, file, own, signal);
       outcomes.push(outcome);
       report(outcome);
@@ -63,9 +64,15 @@ async function runAll(root: string, files: readonly TestFile[], env: NodeJS.Proc
   };
   const together = files.filter(({ serial }) => !serial);
   const jobs = Math.max(1, Number(process.env['TAGBOAT_TEST_JOBS'] ?? 2) || 2);
-  await Promise.all(Array.from({ length: jobs }, () => inTurn(together)));
+  await Promise.all(Array.from({ length: jobs }, (_unused, job) => inTurn(together, stretchOf(job, jobs))));
   await inTurn(files.filter(({ serial }) => serial));
   return outcomes;
+}
+
+/** Ports for the files of one job, apart from those of the others: see agents/testing/ports.ts. */
+function stretchOf(job: number, jobs: number): string {
+  const size = Math.floor(10_000 / jobs);
+  return `${String(20_000 + job * size)}-${String(20_000 + (job + 1) * size - 1)}`;
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`.padStart(8);
