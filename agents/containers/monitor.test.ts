@@ -22,7 +22,7 @@ test('a container that goes bad is told after its retries, and told again when i
   const told: string[] = [];
   const running = monitor.run((prefix) => told.push(prefix), stop.signal);
   faults.push({ at: 'health', image: 'web' });
-  await seen(async () => (await monitor.healthOf('p-web', details))?.health === 'unhealthy');
+  await seen(async () => (await monitor.healthOf('p-web', details))?.health === 'unhealthy' && told.length > 0);
   assert.equal([...new Set(told)], ['p']);
   faults.length = 0;
   await seen(async () => (await monitor.healthOf('p-web', details))?.health === 'healthy');
@@ -55,9 +55,9 @@ test('what was looked at before it answered is asked again as its check says, no
 });
 
 async function seen(condition: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 3000;
+  const end = Date.now() + 60_000;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error('not within three seconds');
+    if (Date.now() > end) throw new Error('not within a minute');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -31,7 +31,7 @@ test('of a process that was killed and is still listed, because nobody has asked
   const parent = spawn('sh', ['-c', 'sleep 0.05 & echo $!; exec sleep 30']);
   const pid = Number(String((await once(parent.stdout, 'data'))[0]));
   try {
-    for (let tries = 0; !/ Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let tries = 0; !/ Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) && tries < 3_000; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
     assert.match(readFileSync(`/proc/${pid}/stat`, 'utf8'), / Z /, 'it is dead and listed');
     heldBy(directory, pid);
     Journal.open(directory).close();

@@ -1,4 +1,4 @@
-// @timeout 180
+// @timeout 400
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -237,11 +237,11 @@ scene('other branches are followed as the product says, a missing one blocks', a
 scene(
   'a slow repository does not hold the team up; what it brings later is taken without asking again',
   async (w) => {
-    w.server.fault = { delayMs: 1_500, times: 1 };
+    w.server.fault = { delayMs: 5_000, times: 1 };
     const first = await w.read();
     assert.match(reasons(first, 'shop'), /is still being fetched/);
     assert.ok(first.desired.deployments.has('other'));
-    await sleepUntil(() => w.late === 1, { what: 'word that it has come', timeoutMs: 30_000 });
+    await sleepUntil(() => w.late === 1, { what: 'word that it has come' });
     w.server.log.length = 0;
     const second = await w.read(first);
     assert.is(image(second, 'shop'), 'tagboat-test-web:1.0.0');

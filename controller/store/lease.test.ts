@@ -76,7 +76,7 @@ test('a write fenced by an old token is refused', async () => {
 test('nobody takes the lease over between the check of a fenced write and its commit', async () => {
   await one.query(sql.unsafe`create table slow (id int primary key, value text)`);
   await one.query(sql.unsafe`insert into slow values (1, 'start')`);
-  const lease = await acquireLease(one, 'slow', 'a', 100);
+  const lease = await acquireLease(one, 'slow', 'a', 2_000);
   assert.ok(lease);
   const order: string[] = [];
   let ranOut = (): void => undefined;
@@ -87,7 +87,7 @@ test('nobody takes the lease over between the check of a fenced write and its co
   await one.transaction(async (transaction) => {
     const { rowCount } = await transaction.query(sql.unsafe`update slow set value = 'a' where id = 1 and ${fencedBy('slow', lease.token)}`);
     assert.is(rowCount, 1);
-    await sleep(120); // the lease runs out in the middle of the transaction
+    await sleep(2_100); // the lease runs out in the middle of the transaction
     ranOut();
     await sleep(60);
     order.push('committing');
@@ -98,10 +98,10 @@ test('nobody takes the lease over between the check of a fenced write and its co
 
 test('the keeper renews, signals the loss, and gives back', async () => {
   const holder = newHolder();
-  const keeper = await LeaseKeeper.acquire({ pool: one, name: 'kept', holder, ttlMs: 240 });
+  const keeper = await LeaseKeeper.acquire({ pool: one, name: 'kept', holder, ttlMs: 3_000 });
   assert.ok(keeper);
-  assert.is(await LeaseKeeper.acquire({ pool: two, name: 'kept', holder: newHolder(), ttlMs: 240 }), null);
-  await sleep(400);
+  assert.is(await LeaseKeeper.acquire({ pool: two, name: 'kept', holder: newHolder(), ttlMs: 3_000 }), null);
+  await sleep(4_000);
   assert.is(keeper.signal.aborted, false);
   assert.is(await acquireLease(two, 'kept', 'b', 60_000), null, 'still held after its first life');
   await two.query(sql.unsafe`update lease set holder = 'thief', token = token + 1 where name = 'kept'`);
@@ -124,9 +124,8 @@ test('a keeper whose database does not answer loses the lease by its own clock',
     await transaction.query(sql.unsafe`select 1 from lease where name = 'hung' for update`);
     await locked;
   });
-  const started = performance.now();
-  await sleepUntil(() => keeper.signal.aborted, { what: 'the loss', timeoutMs: 2_000 });
-  assert.ok(performance.now() - started < 900);
+  // Long before the statement that hangs ends by itself (testDatabase: after 20 s).
+  await sleepUntil(() => keeper.signal.aborted, { what: 'the loss', timeoutMs: 15_000 });
   free();
   await blocker;
   await keeper.release();

@@ -34,14 +34,19 @@ test('rows come as numbers, dates and JSON, and are checked', async () => {
 test('a restart of the server is ridden out, also by transactions that are open', async () => {
   const raise = sql.unsafe`update counter set value = greatest(value, 10) where id = 1`;
   let runs = 0;
+  let begun = (): void => undefined;
+  let back = (): void => undefined;
+  const [inside, restarted] = [new Promise<void>((resolve) => (begun = resolve)), new Promise<void>((resolve) => (back = resolve))];
   const work = retryTransaction(db.pool, async (transaction) => {
     runs++;
     await transaction.query(raise);
-    await sleep(runs === 1 ? 300 : 0); // the restart comes in here
+    begun();
+    await restarted; // the restart comes in here
     await transaction.query(raise);
   });
-  await sleep(50);
+  await inside;
   await db.restart();
+  back();
   await work;
   assert.ok(runs > 1);
   assert.is(await db.pool.oneFirst(sql.unsafe`select value from counter`), 10);
@@ -64,8 +69,8 @@ test('an error of the statement is no loss and is not repeated', async () => {
   const error = await withRetry(() => (runs++, db.pool.query(sql.unsafe`select 1 / 0`))).then(() => undefined, (reason: unknown) => reason);
   assert.is(runs, 1);
   assert.is(isConnectionLoss(error), false);
-  const pool = await createStorePool({ url: db.url, statementTimeoutMs: 50 });
-  const slow = await pool.query(sql.unsafe`select pg_sleep(5)`).then(() => undefined, (reason: unknown) => reason);
+  const pool = await createStorePool({ url: db.url, statementTimeoutMs: 1_000 });
+  const slow = await pool.query(sql.unsafe`select pg_sleep(60)`).then(() => undefined, (reason: unknown) => reason);
   assert.match(String(slow), /timeout/i);
   assert.is(isConnectionLoss(slow), false);
   await pool.end();
@@ -76,10 +81,9 @@ test('a database that is not there ends in DatabaseUnreachable, a wrong password
   assert.ok(missing instanceof TagboatError && missing.code === 'DatabaseUnreachable');
   const wrong = new URL(db.url);
   wrong.password = 'wrong';
-  const started = performance.now();
-  const refused = await createStorePool({ url: wrong.href }).then(() => undefined, (reason: unknown) => reason);
-  assert.match(String(refused), 'password authentication failed');
-  assert.ok(performance.now() - started < 5_000);
+  const patience = 600_000;
+  const refused = await createStorePool({ url: wrong.href, connectTimeoutMs: patience }).then(() => undefined, (reason: unknown) => reason);
+  assert.match(String(refused), 'password authentication failed', 'it is not tried until the patience ends, which this file would not live to see');
 });
 
 test('the listener hears again after a restart and says that it was away', async () => {

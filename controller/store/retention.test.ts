@@ -111,7 +111,7 @@ test('a batch has a bound; the sweep goes on until nothing old is left, and the 
   assert.is((await forgetOld(db.pool, RETENTION)).sessions, 500);
   const stop = new AbortController();
   const loop = runSweepLoop({ pool: db.pool, log: silentLogger(), retention: RETENTION }, stop.signal);
-  await sleepUntil(async () => (await db.pool.oneFirst(sql.type(z.object({ n: z.number() }))`select count(*)::int as n from web_session`)) === 0, { what: 'the sweep to finish', timeoutMs: 30_000 });
+  await sleepUntil(async () => (await db.pool.oneFirst(sql.type(z.object({ n: z.number() }))`select count(*)::int as n from web_session`)) === 0, { what: 'the sweep to finish' });
   stop.abort();
   await loop;
   const { checked, firstBroken } = await verifyAudit(db.pool, 'acme');

@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** A webhook from the push to the containers, with polling as good as off. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ test('a push is deployed without waiting for the poll; other refs are not looked
     { engine: createSimulatedEngine(), poll: '0 0 0 1 1 *', settings: { TAGBOAT_TEAMS_0_WEBHOOK_SECRET: SECRET } },
   );
   const send = async ({ headers, body }: Delivery): Promise<{ readonly status: number; readonly outcome: string }> => {
-    const response = await fetch(`${stack.controller.url}/webhooks/acme`, { method: 'POST', headers, body, signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(`${stack.controller.url}/webhooks/acme`, { method: 'POST', headers, body, signal: AbortSignal.timeout(60_000) });
     return { status: response.status, outcome: ((await response.json()) as { outcome: string }).outcome };
   };
   const push = (ref: string): Delivery => pushDelivery('forgejo', { secret: SECRET, ref, repository: 'acme' });
@@ -38,15 +38,18 @@ test('a push is deployed without waiting for the poll; other refs are not looked
     assert.is((await send(push('refs/tags/shop/1.0.0'))).outcome, 'polled');
     assert.is((await send(push('refs/tags/docs/1.0.0'))).outcome, 'ignored');
     assert.is((await send(push('refs/heads/nobody'))).outcome, 'ignored');
-    await sleepUntil(async () => (await polls(stack)) === 3, { what: 'the look that the tag asked for', timeoutMs: 20_000 });
+    await sleepUntil(async () => (await polls(stack)) === 3, { what: 'the look that the tag asked for' });
 
     stack.server.log.length = 0;
+    const since = performance.now();
     for (let n = 0; n < 20; n += 1) assert.is((await send(push('refs/heads/main'))).outcome, 'polled');
     const last = await stack.repository.commit({ 'products/shop/version.yaml': versionManifest('1.2.0') });
     await send(delivery('forgejo', 'push', { ref: 'refs/heads/main', after: last, repository: { full_name: 'acme' } }, { secret: SECRET }));
     await stack.until('shop', 'the last push of the burst is deployed', (row) => row.commit === last && row.sync === 'synced');
     const listings = stack.server.count('ls-refs');
-    assert.ok(listings >= 1 && listings <= 8, `${String(listings)} listings for 21 deliveries`);
+    // One a second, and as many again for what changed; a machine that takes its time for the deliveries has time for more of them.
+    const seconds = Math.ceil((performance.now() - since) / 1_000);
+    assert.ok(listings >= 1 && listings <= 4 + seconds, `${String(listings)} listings for 21 deliveries in ${String(seconds)} s`);
   } finally {
     await stack.stop();
   }
@@ -76,7 +79,7 @@ test('a replica that does not poll the team takes the webhook for the one that d
     await stack.settled('shop', 'main');
     const commit = await stack.repository.commit({ 'products/shop/version.yaml': versionManifest('1.1.0') });
     const { headers, body } = pushDelivery('gitlab', { secret: SECRET, repository: 'acme' });
-    assert.is((await fetch(`${other.url}/webhooks/acme`, { method: 'POST', headers, body, signal: AbortSignal.timeout(20_000) })).status, 202);
+    assert.is((await fetch(`${other.url}/webhooks/acme`, { method: 'POST', headers, body, signal: AbortSignal.timeout(60_000) })).status, 202);
     await stack.settled('shop', 'main', commit);
     assert.equal((await stack.get<{ rows: { outcome: string }[] }>('/deliveries')).rows.map(({ outcome }) => outcome), ['polled']);
   } finally {

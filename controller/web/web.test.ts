@@ -327,7 +327,7 @@ function bareWeb(more: { readonly deadlineMs?: number; readonly pool?: TestContr
 const asOperator = { method: 'POST', headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } };
 
 test('a request that takes too long is told so; an unforeseen error tells nothing outside and is scrubbed in the log', async () => {
-  const { app, logged } = bareWeb({ deadlineMs: 100 });
+  const { app, logged } = bareWeb({ deadlineMs: 2_000 });
   const web = await startWeb(app, { host: '127.0.0.1', port: 0 });
   try {
     const late = await fetch(`${web.url}/api/v1/teams/acme/nodes/dock/enrolments`, asOperator);
