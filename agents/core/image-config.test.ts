@@ -35,7 +35,7 @@ async function registry(texts: readonly string[], work: (world: World) => Promis
   const host = `127.0.0.1:${(serve.address() as AddressInfo).port}`;
   const configs = new ImageConfigs();
   try {
-    await work({ heard, configs, ask: (digest) => configs.demandsOf(`${host}/acme/web:1`, digest, { host, asked: true, credentials: { username: 'bot', password: 'c4n4ry' } }, AbortSignal.timeout(10_000)) });
+    await work({ heard, configs, ask: (digest) => configs.demandsOf(`${host}/acme/web:1`, digest, { host, asked: true, credentials: { username: 'bot', password: 'c4n4ry' } }, AbortSignal.timeout(60_000)) });
   } finally {
     serve.closeAllConnections();
     serve.close();
@@ -82,7 +82,7 @@ test('what is not there, not whole, too large, without settings or no JSON tells
     await ask(digestOf('absent'));
     assert.ok(heard.length > before);
   });
-  assert.is(await new ImageConfigs().demandsOf('127.0.0.1:9/acme/web:1', digestOf('x'), undefined, AbortSignal.timeout(5_000)), undefined);
+  assert.is(await new ImageConfigs().demandsOf('127.0.0.1:9/acme/web:1', digestOf('x'), undefined, AbortSignal.timeout(60_000)), undefined);
 });
 
 test.run();

@@ -41,7 +41,7 @@ export async function acmeServer(hosts: Readonly<Record<string, string>>): Promi
     const script = `mount --bind ${hostsFile} /etc/hosts && exec caddy run --config ${folder}/Caddyfile >>${log} 2>&1`;
     child = spawn('unshare', ['-m', 'sh', '-c', script], { stdio: 'ignore', env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder } });
     const isUp = (): boolean => spawnSync('curl', ['-sf', '--max-time', '5', '--cacert', caFile, `https://localhost:${port}/acme/local/directory`], { stdio: 'ignore' }).status === 0;
-    for (const end = Date.now() + 30_000; !existsSync(caFile) || !isUp(); ) {
+    for (const end = Date.now() + 120_000; !existsSync(caFile) || !isUp(); ) {
       if (Date.now() > end) throw new Error(`no ACME server: ${existsSync(log) ? readFileSync(log, 'utf8').slice(-2_000) : ''}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

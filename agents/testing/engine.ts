@@ -63,11 +63,11 @@ export async function pulled(docker: Docker, image: string): Promise<string> {
   return image;
 }
 
-/** Polls until the condition holds; throws after ten seconds. */
+/** Polls until the condition holds; throws after a minute. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 60_000;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`waited ten seconds for ${what}`);
+    if (Date.now() > end) throw new Error(`waited a minute for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

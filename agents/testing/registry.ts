@@ -55,11 +55,11 @@ export async function startRegistry(auth: 'basic' | 'token' | 'none'): Promise<T
     tokens?.closeAllConnections();
     rmSync(directory, { recursive: true, force: true });
   };
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 120_000;
   while (!(await fetch(`http://${host}/v2/`).then(() => true, () => false))) {
     if (Date.now() > end) {
       await stop();
-      throw new Error('docker-registry did not start within twenty seconds');
+      throw new Error('docker-registry did not start within two minutes');
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 /** Completion in the shells themselves: each runs its script, is asked for every place of the command line, and offers what the commands have. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

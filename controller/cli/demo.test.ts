@@ -1,4 +1,4 @@
-// @timeout 400
+// @timeout 600
 /** The whole of `tagboat demo` as a process, with an embedded database and a simulated node. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -51,14 +51,14 @@ async function demo(): Promise<{ readonly said: () => string; readonly url: stri
 }
 
 async function deployments(url: string, team: string): Promise<readonly Row[]> {
-  const response = await fetch(`${url}/api/v1/teams/${team}/deployments`, { signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(`${url}/api/v1/teams/${team}/deployments`, { signal: AbortSignal.timeout(60_000) });
   return response.ok ? ((await response.json()) as Row[]) : [];
 }
 
 /** Record and attempts of each deployment: what a start must not add to. */
 async function pasts(url: string, team: string): Promise<readonly unknown[]> {
   return Promise.all((await deployments(url, team)).map(async ({ name }) => {
-    const response = await fetch(`${url}/api/v1/teams/${team}/deployments/${name}/history`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(`${url}/api/v1/teams/${team}/deployments/${name}/history`, { signal: AbortSignal.timeout(60_000) });
     return [name, ((await response.json()) as { id: unknown; attempts: { id: unknown }[] }[]).map(({ id, attempts }) => [id, attempts.map((attempt) => attempt.id)])];
   }));
 }

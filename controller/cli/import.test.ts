@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 /** `tagboat import compose` as people call it, and what it wrote on a real engine. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -196,7 +196,7 @@ if (world !== undefined) {
     assert.is(imported.code, 0, imported.out);
     const end = await deployed(output, 'several', 'several');
     assert.is(end.outcome, 'succeeded', JSON.stringify(end.outcome === 'failed' && [end.reason, end.evidence]));
-    assert.is(await (await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(5000) })).text().then((text) => text.length > 0), true);
+    assert.is(await (await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(60_000) })).text().then((text) => text.length > 0), true);
   });
 
   const deployed = async (output: string, name: string, wish: string): Promise<AttemptEnd> => {

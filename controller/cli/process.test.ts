@@ -1,4 +1,4 @@
-// @timeout 420
+// @timeout 900
 /** Every command as people start it: a process of its own, what it prints, how it ends. */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -57,7 +57,7 @@ function environment(more: Readonly<Record<string, string>> = {}): Record<string
 
 async function run(args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', TSX, PROGRAM, ...args], { cwd: directory, env: environment(more), timeout: 60_000, maxBuffer: 16 * 1024 * 1024 }, (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err }));
+    execFile(process.execPath, ['--import', TSX, PROGRAM, ...args], { cwd: directory, env: environment(more), timeout: 180_000, maxBuffer: 16 * 1024 * 1024 }, (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err }));
   });
 }
 
@@ -180,7 +180,7 @@ test('bash completes commands, options and words, from the script alone', async 
   const complete = (line: string): string[] => {
     const words = line.split(' ');
     const script = `${bash}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${String(words.length - 1)}; _tagboat; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const ran = spawnSync('bash', ['--norc', '--noprofile', '-c', script], { cwd: directory, encoding: 'utf8', timeout: 20_000 });
+    const ran = spawnSync('bash', ['--norc', '--noprofile', '-c', script], { cwd: directory, encoding: 'utf8', timeout: 120_000 });
     assert.is(ran.stderr, '');
     return ran.stdout.split('\n').filter((word) => word !== '').sort();
   };
@@ -197,7 +197,7 @@ test('bash completes commands, options and words, from the script alone', async 
 test('a reader that has seen enough (| head -1) is no failure', async () => {
   for (const command of ['--help', 'audit --team acme']) {
     const line = `(sleep 1; exec ${process.execPath} --import ${TSX} ${PROGRAM} ${command}) | true; echo "code \${PIPESTATUS[0]}"`;
-    const { out, err } = await new Promise<Ran>((resolve) => execFile('bash', ['-c', line], { cwd: directory, env: environment() as NodeJS.ProcessEnv, timeout: 60_000 }, (_error, stdout, stderr) => resolve({ code: 0, out: stdout, err: stderr })));
+    const { out, err } = await new Promise<Ran>((resolve) => execFile('bash', ['-c', line], { cwd: directory, env: environment() as NodeJS.ProcessEnv, timeout: 180_000 }, (_error, stdout, stderr) => resolve({ code: 0, out: stdout, err: stderr })));
     assert.equal([out, err], ['code 0\n', ''], command);
   }
 });
@@ -206,7 +206,7 @@ test('colours and fitting are for terminals, and NO_COLOR is heard', async () =>
   if (spawnSync('script', ['--version']).error !== undefined) return console.log('no script(1) here: terminals are not tried');
   const terminal = async (command: string, more: Readonly<Record<string, string>> = {}): Promise<string> => {
     const line = `stty cols 44; ${process.execPath} --import ${TSX} ${PROGRAM} ${command}`;
-    return new Promise((resolve) => execFile('script', ['-qec', line, '/dev/null'], { cwd: directory, env: environment({ TERM: 'xterm-256color', ...more }) as NodeJS.ProcessEnv, timeout: 60_000 }, (_error, out) => resolve(out.replaceAll('\r', ''))));
+    return new Promise((resolve) => execFile('script', ['-qec', line, '/dev/null'], { cwd: directory, env: environment({ TERM: 'xterm-256color', ...more }) as NodeJS.ProcessEnv, timeout: 180_000 }, (_error, out) => resolve(out.replaceAll('\r', ''))));
   };
   const coloured = await terminal('status --team acme');
   assert.match(coloured, '\u001b[31m');

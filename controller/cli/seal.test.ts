@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

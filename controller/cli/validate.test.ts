@@ -113,7 +113,7 @@ test('render reads a version that has a tag at its tag', async () => {
   cpSync(quickstart, root, { recursive: true });
   const git = (...args: string[]): Promise<void> =>
     new Promise((resolve, reject) => {
-      execFile('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false', ...args], { cwd: root, timeout: 20_000 }, (error) => (error === null ? resolve() : reject(error)));
+      execFile('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false', ...args], { cwd: root, timeout: 120_000 }, (error) => (error === null ? resolve() : reject(error)));
     });
   await git('init', '-q', '-b', 'main');
   await git('add', '.');

@@ -1,4 +1,4 @@
-// @timeout 90
+// @timeout 400
 /** Files made at random of the schema of the compose specification: none crashes the import, and what it writes is valid. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -30,7 +30,7 @@ test('packs are indexed side by side; one that is none fails alone; the next sti
 test('the thread keeps no process alive', async () => {
   const script = `import { indexPackOff } from ${JSON.stringify(new URL('./index-pack.ts', import.meta.url).href)}; await indexPackOff('/nonexistent/x.pack').catch(() => console.log('refused'));`;
   const output = await new Promise<string>((resolve, reject) => {
-    execFile(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script], { timeout: 20_000 }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
+    execFile(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script], { timeout: 120_000 }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
   });
   assert.is(output, 'refused\n');
 });

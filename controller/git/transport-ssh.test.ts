@@ -1,4 +1,4 @@
-// @timeout 180
+// @timeout 400
 import { randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 /** The outbox and its loop on a real database and real servers on the loopback. */
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
@@ -101,7 +101,7 @@ test.after(async () => {
 
 async function ended(team: string, name: string): Promise<DeliveryView> {
   const id = await db.pool.transaction((tx) => queueTest(tx, team, name, 'ann'));
-  return await sleepUntil(async () => (await listNotifications(db.pool, team)).find((one) => one.name === name)?.deliveries.find((one) => one.id === id && one.state !== 'pending'), { what: 'the end of a delivery', timeoutMs: 20_000 });
+  return await sleepUntil(async () => (await listNotifications(db.pool, team)).find((one) => one.name === name)?.deliveries.find((one) => one.id === id && one.state !== 'pending'), { what: 'the end of a delivery' });
 }
 
 async function events(name = 'all'): Promise<string[]> {

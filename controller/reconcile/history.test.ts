@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 600
 /**
  * Random histories of commits, tags, failures, rollbacks, crashes and deletions through the plan, the real database and
  * a node that only does what it is told. After each step every rule that can be seen from outside must hold.

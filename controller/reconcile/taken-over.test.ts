@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 600
 /** What is taken over from the reading before is what a reading without one would say: random histories, each commit read both ways. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// @timeout 900
+// @timeout 1500
 // @serial
 /**
  * An agent in its container becomes the version that its manifest wants, on a real engine and under a real controller: a good one, and every kind of
@@ -172,8 +172,8 @@ test('kill -9 of the old one while a good one is on trial: the good one is left'
 test('kill -9 of the new one at once after its start: the old one goes on', async () => {
   const [before] = containers();
   await want('0.8.2');
-  await sleepUntil(() => (successor()?.State.Pid ?? 0) > 0, { what: 'the one on trial', timeoutMs: 120_000, intervalMs: 20 });
-  process.kill(successor()!.State.Pid, 'SIGKILL');
+  const pid = await sleepUntil(() => successor()?.State.Pid, { what: 'the one on trial', timeoutMs: 120_000, intervalMs: 20 });
+  process.kill(pid, 'SIGKILL');
   const row = await until('the end of it', ({ agentUpdate, status }) => agentUpdate?.version === '0.8.2' && status === 'connected');
   assert.match(row.agentUpdate?.reason ?? '', /exit code 137/);
   assert.is((await alone('0.8.1')).Id, before?.Id);

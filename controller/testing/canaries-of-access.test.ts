@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /**
  * R27, without an engine: every key by which somebody gets at the controller, or the controller at others, is used in earnest — also where it is
  * refused by somebody who says it back — and then looked for in everything that left the process.
@@ -40,7 +40,7 @@ const CANARIES = {
 };
 const search = new CanarySearch();
 const log = (line: string): void => search.hear('logs', line);
-const within = (): AbortSignal => AbortSignal.timeout(20_000);
+const within = (): AbortSignal => AbortSignal.timeout(60_000);
 
 test('the search finds a secret however a program writes it', () => {
   const secret = 'c4n4ry "one" & another/two';
@@ -103,7 +103,7 @@ test('every key is used, and none is found', async () => {
     stack.server.auth = { username: 'deploy', password: CANARIES.git };
     const basic = Buffer.from(`deploy:${CANARIES.git}`).toString('base64');
     stack.server.fault = { status: 401, headers: { 'www-authenticate': `Basic realm="not ${basic}"` }, body: `deploy:${CANARIES.git} (${basic}) is wrong`, times: 2 };
-    const recipients = await sleepUntil(async () => (await loadRecipients(stack.db.pool, 'acme')).get('harbor') ?? null, { what: 'the keys of the node', timeoutMs: 40_000 });
+    const recipients = await sleepUntil(async () => (await loadRecipients(stack.db.pool, 'acme')).get('harbor') ?? null, { what: 'the keys of the node' });
     const sealed = await seal(Buffer.from(CANARIES.sealed), { team: 'acme', node: 'harbor' }, recipients);
     const manifest = (more: string): string => deploymentManifest('shop', `  branch: main\n  config: { secrets: { PASSWORD: { sealed: { harbor: "${sealed}" } } } }\n${more}`);
     const main = await stack.push({ 'deployments/shop.yaml': manifest('') });
@@ -117,10 +117,10 @@ test('every key is used, and none is found', async () => {
     const head = await stack.repository.commit({ 'deployments/shop.yaml': manifest('  environment: { REGION: eu }\n') }, 'Request 7', { branch: 'topic', from: main });
     await stack.repository.git(['update-ref', 'refs/pull/7/head', head]);
     forge.state.open.push({ number: 7, branch: 'topic', head });
-    await sleepUntil(() => (stack.controller.pollSoon('acme'), asked.times === 0), { what: 'the host to be asked for open requests', timeoutMs: 40_000 });
+    await sleepUntil(() => (stack.controller.pollSoon('acme'), asked.times === 0), { what: 'the host to be asked for open requests' });
     forge.fault = { ...refusal, method: 'POST', times: 2 };
     const refused = async (): Promise<boolean> => (await stack.db.pool.anyFirst(sql.type(z.object({ error: z.string().nullable() }))`select last_error as error from outbox where team = 'acme'`)).some((error) => error?.includes('bad credentials') === true);
-    await sleepUntil(async () => (stack.controller.pollSoon('acme'), refused()), { what: 'the refusal of the Git host', timeoutMs: 40_000 });
+    await sleepUntil(async () => (stack.controller.pollSoon('acme'), refused()), { what: 'the refusal of the Git host' });
     await look('while the Git host refuses');
     await sleepUntil(() => forge.state.comments.some(({ request }) => request === 7), { what: 'the comment at the Git host', timeoutMs: 60_000 });
 
@@ -153,7 +153,7 @@ test('every key is used, and none is found', async () => {
     const enter = (directory: string): Promise<void> =>
       runAgent({ directory: join(stack.home, 'agent', directory), controller: `127.0.0.1:${String(stack.controller.agentPort)}`, enrolment: { address: `127.0.0.1:${String(stack.controller.enrolPort)}`, fingerprint: stack.controller.fingerprint, token: enrolment.token }, engine: createSimulatedEngine(), version: '0.0.0-test', log: createLogger({ level: 'debug', write: log }) }, stopAgent.signal);
     const pier = enter('pier');
-    await sleepUntil(async () => (await stack.get<{ name: string; status: string }[]>('/nodes')).some(({ name, status }) => name === 'pier' && status === 'connected'), { what: 'the second node', timeoutMs: 40_000 });
+    await sleepUntil(async () => (await stack.get<{ name: string; status: string }[]>('/nodes')).some(({ name, status }) => name === 'pier' && status === 'connected'), { what: 'the second node' });
     const again = await enter('again').then(() => 'it came in again', (error: unknown) => String(error));
     assert.match(again, /token/i);
     search.hear('errors', again);

@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /**
  * R27: canaries in every secret that there is, through a whole run — success, failure whose log prints the secret, restore, logs, pages — and
  * then a search through everything that left a process.
@@ -47,7 +47,7 @@ if (docker !== null) {
       const recipients = await sleepUntil(async () => {
         const [node] = await stack.get<{ recipients: string[] }[]>('/nodes');
         return node === undefined || node.recipients.length === 0 ? null : node.recipients;
-      }, { what: 'the public key of the node', timeoutMs: 20_000 });
+      }, { what: 'the public key of the node' });
       const sealed = async (value: string): Promise<string> => `{ harbor: ${await seal(Buffer.from(value), { team: 'acme', node: 'harbor' }, recipients)} }`;
       const files = async (script: string): Promise<Record<string, string>> => ({
         'registry.yaml': `apiVersion: tagboat/v1\nkind: Registry\nmetadata: { name: private }\nspec: { type: v2, url: "http://${registry.host}", credentials: { username: ${USER}, password: { sealed: ${await sealed(CANARIES.registry)} } } }\n`,
@@ -58,7 +58,7 @@ if (docker !== null) {
       const printing = 'echo "the password is $PASSWORD"; echo "$PASSWORD" >&2; cat /run/secrets/key';
       await stack.push(await files(`${printing}; sleep 600`));
       await stack.settled('shop', 'main');
-      const logs = await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web&tail=50`, { signal: AbortSignal.timeout(20_000) });
+      const logs = await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web&tail=50`, { signal: AbortSignal.timeout(60_000) });
       const lines = await logs.text();
       assert.match(lines, /the password is \[secret\]/, 'the log is there, and masked');
       search.hear('container logs', lines);
@@ -98,7 +98,7 @@ async function look(stack: Stack): Promise<void> {
   const team = '/teams/acme';
   const api = ['', '/nodes', '/products', '/deployments', '/deployments/shop/history', '/audit', '/reviews', '/live-state'].map((path) => `/api/v1${team}${path}`);
   for (const path of ['/', team, `${team}/deployments/shop`, `${team}/products/shop`, `${team}/nodes/harbor`, `${team}/audit`, '/metrics', '/readyz', '/no-such-page', '/api/v1/teams', ...api]) {
-    const response = await fetch(stack.controller.url + path, { signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(stack.controller.url + path, { signal: AbortSignal.timeout(60_000) });
     await search.hearAnswer('pages', response);
   }
   await search.hearRows(stack.db.url);

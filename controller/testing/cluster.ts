@@ -92,7 +92,7 @@ export async function clusterOrSkip(what: string): Promise<TestCluster | null> {
     const cluster = new TestCluster(kubeconfig);
     const server = (await cluster.kubectl(['config', 'view', '--minify', '--output', 'jsonpath={.clusters[0].cluster.server}'])).trim();
     if (!/^https:\/\/(127\.|localhost|\[::1\])/.test(server)) throw new Error(`${server} is not on this machine`);
-    await cluster.kubectl(['get', '--raw', '/readyz'], undefined, 20_000);
+    await cluster.kubectl(['get', '--raw', '/readyz']);
     return cluster;
   } catch (error) {
     if (process.env['TAGBOAT_REQUIRE_CLUSTER'] === '1') throw new Error(`${what} needs a cluster`, { cause: error });

@@ -1,4 +1,4 @@
-// @timeout 900
+// @timeout 1500
 // @serial
 /**
  * The controller as `tagboat controller manifests` prints it, in the test cluster: two replicas on a PostgreSQL outside become ready, and an agent enrols
@@ -114,23 +114,23 @@ function check(cluster: TestCluster): void {
       // As this cluster, which is older, spells it.
       for (const object of objects) if (object.kind === 'PodDisruptionBudget') object.apiVersion = 'policy/v1beta1';
       await cluster.apply(...objects);
-      await cluster.kubectl(['rollout', 'status', 'deployment/tagboat', '--namespace', NAMESPACE, '--timeout', '150s'], undefined, 160_000).catch(async (error: unknown) => {
+      await cluster.kubectl(['rollout', 'status', 'deployment/tagboat', '--namespace', NAMESPACE, '--timeout', '300s'], undefined, 310_000).catch(async (error: unknown) => {
         throw new Error(`${String(error)}\n${await logs()}\n${await cluster.kubectl(['describe', 'pods', '--namespace', NAMESPACE]).catch(String)}`);
       });
       const pods = await cluster.list<ClusterPod>('pods', NAMESPACE);
       assert.is(pods.filter(({ status }) => status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True')).length, 2);
 
       const call = async <T>(path: string, method = 'GET'): Promise<T> => {
-        const response = await fetch(`http://${http}${path}`, { method, headers: { authorization: `Bearer ${TOKEN}` }, signal: AbortSignal.timeout(20_000) });
+        const response = await fetch(`http://${http}${path}`, { method, headers: { authorization: `Bearer ${TOKEN}` }, signal: AbortSignal.timeout(60_000) });
         assert.ok(response.ok, `${path}: ${response.status}`);
         return (await response.json()) as T;
       };
-      await sleepUntil(async () => (await call<{ name: string }[]>('/api/v1/teams/acme/nodes')).some(({ name }) => name === 'harbor'), { what: 'the node of the repository', timeoutMs: 60_000 });
+      await sleepUntil(async () => (await call<{ name: string }[]>('/api/v1/teams/acme/nodes')).some(({ name }) => name === 'harbor'), { what: 'the node of the repository', timeoutMs: 120_000 });
       const { join: word } = await call<{ join: string }>('/api/v1/teams/acme/nodes/harbor/enrolments', 'POST');
       agent = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), join(packageRoot(), 'controller/cli/tagboat.ts'), 'agent', 'simulated', '--directory', join(home, 'agent'), '--join', word], { cwd: home, stdio: ['ignore', 'ignore', openSync(join(home, 'agent.log'), 'w')] });
       // A line to the replica that goes may still be tried.
       const status = async (): Promise<string | undefined> => (await call<{ name: string; status: string }[]>('/api/v1/teams/acme/nodes').catch(() => undefined))?.[0]?.status;
-      await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent behind the Service', timeoutMs: 60_000 }).catch(async (error: unknown) => {
+      await sleepUntil(async () => (await status()) === 'connected', { what: 'the agent behind the Service', timeoutMs: 180_000 }).catch(async (error: unknown) => {
         throw new Error(`${String(error)}\n${await logs()}`);
       });
 

@@ -126,7 +126,7 @@ async function cloneTemplate({ url, own }: Server, name: string): Promise<void> 
 
 async function administer(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
   // By way of the database that is no template.
-  const client = new pg.Client({ connectionString: urlOf(url, 'postgres'), connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({ connectionString: urlOf(url, 'postgres'), connectionTimeoutMillis: 60_000 });
   client.on('error', () => undefined);
   await client.connect();
   try {

@@ -1,4 +1,4 @@
-// @timeout 900
+// @timeout 1500
 // @serial
 /** Every example is deployed as it stands, and then nothing is left to do: what was applied is what is wanted, field by field (R24). */
 import { readFileSync, readdirSync } from 'node:fs';
@@ -55,7 +55,7 @@ async function deploy(example: Example, engine: Engine): Promise<void> {
       last = await rows();
       return last.length === example.prefixes.length && last.every(isSettled);
     };
-    await sleepUntil(whole, { what: `${example.name} to be deployed`, timeoutMs: 150_000, intervalMs: 200 }).catch((error: unknown) => {
+    await sleepUntil(whole, { what: `${example.name} to be deployed`, timeoutMs: 300_000, intervalMs: 200 }).catch((error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
     });
     const attempts = async (): Promise<number> => (await Promise.all(last.map(({ name }) => stack.history(name)))).flat().reduce((sum, record) => sum + record.attempts.length, 0);
@@ -66,8 +66,8 @@ async function deploy(example: Example, engine: Engine): Promise<void> {
     await stack.startAgent();
     const commit = await stack.push({ 'team.yaml': `${example.files['team.yaml'] ?? ''}# a remark\n` });
     await sleepUntil(async () => (await stack.get<{ commit: string }>('')).commit === commit, { what: 'the second commit' });
-    await sleepUntil(async () => (await stack.get<{ status: string }[]>('/nodes'))[0]?.status === 'connected', { what: 'the agent', timeoutMs: 30_000 });
-    await sleepUntil(whole, { what: `${example.name} to be seen as it was`, timeoutMs: 60_000 });
+    await sleepUntil(async () => (await stack.get<{ status: string }[]>('/nodes'))[0]?.status === 'connected', { what: 'the agent' });
+    await sleepUntil(whole, { what: `${example.name} to be seen as it was`, timeoutMs: 120_000 });
     assert.is(await attempts(), example.prefixes.length, 'nothing was deployed again');
   } finally {
     await stack.stop();

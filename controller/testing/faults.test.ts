@@ -1,4 +1,4 @@
-// @timeout 900
+// @timeout 1500
 // @serial
 // @own-server
 /** What fails, and what must come of it: controller and agent are processes that are killed, on a real Docker engine. */
@@ -53,7 +53,7 @@ if (found !== null) {
     const commit = await repository.commit({ 'products/shop/version.yaml': `${versionManifest(tag, config)}# ${turn}\n` }, `turn ${turn}`);
     return { commit, tag };
   };
-  const until = async <T>(what: string, condition: () => T | Promise<T>, timeoutMs = 45_000): Promise<NonNullable<T>> => {
+  const until = async <T>(what: string, condition: () => T | Promise<T>, timeoutMs = 150_000): Promise<NonNullable<T>> => {
     try {
       return await sleepUntil(condition, { what, timeoutMs, intervalMs: 5 });
     } catch (error) {
@@ -85,7 +85,7 @@ if (found !== null) {
     const web = await docker.getContainer(`${PREFIX}-web`).inspect();
     assert.ok(web.State.Running);
     const address = Object.values(web.NetworkSettings.Networks)[0]!.IPAddress;
-    assert.is((await (await fetch(`http://${address}:8080/`, { signal: AbortSignal.timeout(5_000) })).text()).trim(), tag);
+    assert.is((await (await fetch(`http://${address}:8080/`, { signal: AbortSignal.timeout(60_000) })).text()).trim(), tag);
     return stepsOf(id);
   };
   /** Kills what is running the update at that point, starts it again; milliseconds until all was well. */
@@ -115,7 +115,7 @@ if (found !== null) {
     await until('the node of the first poll', async () => (await db.pool.oneFirst(sql.type(z.object({ n: z.number() }))`select count(*)::int as n from node`)) === 1);
     await until('the page', () => fetch(`${first.url}/healthz`).then((response) => response.ok, () => false));
     const token = readFileSync(join(home, 'one/.tagboat/operator.token'), 'utf8').trim();
-    const minted = await fetch(`${first.url}/api/v1/teams/acme/nodes/harbor/enrolments`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'x-tagboat-user': 'test' }, signal: AbortSignal.timeout(10_000) });
+    const minted = await fetch(`${first.url}/api/v1/teams/acme/nodes/harbor/enrolments`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'x-tagboat-user': 'test' }, signal: AbortSignal.timeout(60_000) });
     const enrolment = z.object({ join: z.string() }).parse(await minted.json());
     agent = new Killable(['agent', 'docker', '--join', enrolment.join, '--controller', `127.0.0.1:${proxy.port}`, '--directory', join(home, 'agent')], home, {});
     agent.start();

@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** `follow: digest`: an image that is pushed under the same tag deploys itself, a bad one is tried boundedly and the old one serves on. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -25,7 +25,7 @@ if (docker !== null) {
       const recipients = await sleepUntil(async () => {
         const [node] = await stack.get<{ recipients: string[] }[]>('/nodes');
         return node === undefined || node.recipients.length === 0 ? null : node.recipients;
-      }, { what: 'the public key of the node', timeoutMs: 20_000 });
+      }, { what: 'the public key of the node' });
       const image = `${registry.host}/acme/web:stable`;
       const commit = await stack.push({
         'registry.yaml': `apiVersion: tagboat/v1\nkind: Registry\nmetadata: { name: private }\nspec: { type: v2, url: "${registry.host}", credentials: { username: ${USER}, password: { sealed: { harbor: ${await seal(Buffer.from(PASSWORD), { team: 'acme', node: 'harbor' }, recipients)} } } } }\n`,
@@ -34,7 +34,7 @@ if (docker !== null) {
         'deployment.yaml': `apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: shop }\nspec: { product: shop, node: harbor, prefix: ${prefix}, follow: digest, followSchedule: "* * * * * *", retries: 0 }\n`,
       });
       const digestNow = async (): Promise<string> => {
-        const answer = await askForDigest(image, { host: registry.host, asked: true, credentials: { username: USER, password: PASSWORD } }, AbortSignal.timeout(10_000));
+        const answer = await askForDigest(image, { host: registry.host, asked: true, credentials: { username: USER, password: PASSWORD } }, AbortSignal.timeout(60_000));
         return 'digest' in answer ? answer.digest : answer.fault;
       };
       const first = await stack.settled('shop', 'main', commit);

@@ -1,4 +1,4 @@
-// @timeout 900
+// @timeout 1500
 // @serial
 /**
  * The image of the Dockerfile, built, and the printed manifest with it, applied: a pod enrols and serves, and one that starts in its place is
@@ -52,7 +52,7 @@ if (cluster !== null) {
     const quay = async (): Promise<NodeRow | undefined> => (await stack.get<NodeRow[]>('/nodes')).find(({ name }) => name === 'quay');
     const logs = (): Promise<string> => cluster.kubectl(['logs', '--namespace', SYSTEM, '--selector', 'app.kubernetes.io/name=tagboat-agent', '--tail', '20']).catch(String);
     const connected = async (what: string): Promise<void> => {
-      await sleepUntil(async () => (await quay())?.status === 'connected', { what, timeoutMs: 100_000, intervalMs: 300 }).catch(async (error: unknown) => {
+      await sleepUntil(async () => (await quay())?.status === 'connected', { what, timeoutMs: 240_000, intervalMs: 300 }).catch(async (error: unknown) => {
         throw new Error(`${String(error)}: ${await logs()}`);
       });
     };
@@ -64,7 +64,7 @@ if (cluster !== null) {
 
       const [before] = await cluster.list<ClusterPod>('pods', SYSTEM);
       await cluster.kubectl(['delete', 'pod', '--namespace', SYSTEM, '--wait=false', before!.metadata.name]);
-      await sleepUntil(async () => (await quay())?.status !== 'connected', { what: 'the end of the first pod', timeoutMs: 60_000 });
+      await sleepUntil(async () => (await quay())?.status !== 'connected', { what: 'the end of the first pod', timeoutMs: 180_000 });
       await connected('the agent in the pod in its place, with a token that was used');
       const { rows } = await stack.get<{ rows: { action: string; object: string; result: string }[] }>('/audit?limit=1000');
       const enrolled = rows.filter(({ action, object }) => action === 'node.enrolled' && object === 'node/quay');

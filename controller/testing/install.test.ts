@@ -1,4 +1,4 @@
-// @timeout 600
+// @timeout 1000
 // @serial
 /**
  * The printed line for a Docker host, run as a person pastes it: under dash with curl and under busybox with its wget, against a real controller and a real
@@ -80,7 +80,7 @@ const mint = (): Promise<{ command: string; join: string }> => stack.controller.
 const pier = async (): Promise<{ status: string; agentVersion: string } | undefined> => (await stack.get<{ name: string; status: string; agentVersion: string }[]>('/nodes')).find(({ name }) => name === 'pier');
 const enrolled = async (): Promise<string[]> => (await stack.get<{ rows: { action: string; object: string; result: string }[] }>('/audit?limit=1000')).rows.filter(({ action, object }) => action === 'node.enrolled' && object === 'node/pier').map(({ result }) => result);
 const agents = (): string[] => docker('ps', '--all', '--filter', 'label=tagboat.dev/agent', '--format', '{{.Names}} {{.State}}').trim().split('\n').filter((line) => line !== '');
-const connected = (): Promise<unknown> => sleepUntil(async () => (await pier())?.status === 'connected', { what: 'the agent', timeoutMs: 60_000 });
+const connected = (): Promise<unknown> => sleepUntil(async () => (await pier())?.status === 'connected', { what: 'the agent', timeoutMs: 180_000 });
 
 test.before(async () => {
   stack = await Stack.start({ 'nodes/all.yaml': NODES }, { engine: createSimulatedEngine() });
@@ -244,7 +244,7 @@ test('--uninstall takes the agent away, and neither its keys nor other container
   assert.ok(existsSync(join(state, 'identity.json')));
   assert.is(docker('inspect', '--format', '{{.State.Running}}', 'neighbour').trim(), 'true');
   docker('rm', '--force', 'neighbour');
-  await sleepUntil(async () => (await pier())?.status === 'unreachable', { what: 'the end of the line', timeoutMs: 60_000 });
+  await sleepUntil(async () => (await pier())?.status === 'unreachable', { what: 'the end of the line', timeoutMs: 180_000 });
 });
 
 test('--systemd lays a unit down that systemd takes, and starts it', async () => {

@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** What a team hears of, from a push to a message on a chat server on the loopback. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

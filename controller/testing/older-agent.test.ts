@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** An agent one release older than the controller works (SPEC §4): its process speaks with the tables that release shipped. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ test.after(async () => {
 });
 
 test('it enrols, deploys, updates, fails with a reason, is restarted in between, and removes', async () => {
-  await sleepUntil(() => agent.output.includes(`speaking as release ${release}`), { what: 'the older tables', timeoutMs: 30_000 });
+  await sleepUntil(() => agent.output.includes(`speaking as release ${release}`), { what: 'the older tables' });
   const manifest = deploymentManifest('shop', '  branch: main\n');
   const first = await stack.push({ 'deployments/shop.yaml': manifest });
   const row = await stack.settled('shop', 'main', first).catch((error: unknown) => assert.unreachable(`${String(error)}\n${agent.output}`));
@@ -52,7 +52,7 @@ test('it enrols, deploys, updates, fails with a reason, is restarted in between,
   assert.match(failed.reason, /^ImageUnknown/);
 
   await stack.push({ 'deployments/shop.yaml': null, 'products/shop/version.yaml': versionManifest('1.1.0') });
-  await sleepUntil(async () => (await stack.deployment('shop')) === undefined, { what: 'the removal', timeoutMs: 30_000 });
+  await sleepUntil(async () => (await stack.deployment('shop')) === undefined, { what: 'the removal' });
 });
 
 test.run();

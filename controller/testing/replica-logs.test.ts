@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** Logs of a node from a replica of the controller that does not hold its line. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ test.after(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-const logs = async (of: Controller, query: string, signal = AbortSignal.timeout(20_000)): Promise<Response> => fetch(`${of.url}/api/v1/teams/acme/deployments/shop/logs?${query}`, { signal, headers: { accept: 'text/plain' } });
+const logs = async (of: Controller, query: string, signal = AbortSignal.timeout(60_000)): Promise<Response> => fetch(`${of.url}/api/v1/teams/acme/deployments/shop/logs?${query}`, { signal, headers: { accept: 'text/plain' } });
 
 test('the other replica gives the same lines, and goes on while somebody follows', async () => {
   const own = await (await logs(stack.controller, 'container=web&tail=50')).text();
@@ -86,7 +86,7 @@ test('what is not there is told as by the own replica; a line that is gone, too'
   const refused = await sleepUntil(async () => {
     const response = await logs(other, 'container=web');
     return response.status === 503 ? response : null;
-  }, { what: 'the node to be gone', timeoutMs: 30_000 });
+  }, { what: 'the node to be gone' });
   assert.match(await refused.text(), 'harbor');
 });
 

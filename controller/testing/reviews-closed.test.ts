@@ -1,4 +1,4 @@
-// @timeout 180
+// @timeout 400
 /** Closed requests disappear without a token, from the refs of a real Git server and what its webhooks tell. */
 import { createHmac } from 'node:crypto';
 import { suite } from 'uvu';
@@ -38,7 +38,7 @@ async function shown(test: (refs: readonly string[]) => boolean): Promise<void> 
     stack.controller.pollSoon('acme');
     refs = (await stack.get<ReviewView[]>('/reviews')).map(({ ref }) => ref);
     return test(refs);
-  }, { what: 'other reviews', timeoutMs: 40_000, intervalMs: 200 }).catch((error: unknown) => {
+  }, { what: 'other reviews', intervalMs: 200 }).catch((error: unknown) => {
     throw new Error(`${String(error)}; shown are ${refs.join(', ')}`);
   });
 }
@@ -46,7 +46,7 @@ async function shown(test: (refs: readonly string[]) => boolean): Promise<void> 
 async function hook(action: string, state: string, number: number, head: string): Promise<number> {
   const body = JSON.stringify({ action, number, pull_request: { number, state, merged: false, head: { sha: head }, updated_at: new Date().toISOString() }, repository: { full_name: 'acme' } });
   const signature = createHmac('sha256', SECRET).update(body).digest('hex');
-  const response = await fetch(`${stack.controller.url}/webhooks/acme`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-gitea-event': 'pull_request', 'x-gitea-delivery': `${action}-${String(number)}`, 'x-gitea-signature': signature }, signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(`${stack.controller.url}/webhooks/acme`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-gitea-event': 'pull_request', 'x-gitea-delivery': `${action}-${String(number)}`, 'x-gitea-signature': signature }, signal: AbortSignal.timeout(60_000) });
   return response.status;
 }
 
@@ -61,7 +61,7 @@ test('a request disappears with its branch, and when its branch went on alone', 
   await sleepUntil(async () => {
     stack.controller.pollSoon('acme');
     return (await stack.db.pool.query(sql.unsafe`update request set strayed_at = strayed_at - interval '1 hour' where ref = 'pull/2' and strayed_at is not null`)).rowCount > 0;
-  }, { what: 'the branch to be seen elsewhere', timeoutMs: 30_000 });
+  }, { what: 'the branch to be seen elsewhere' });
   await shown((refs) => !refs.includes('pull/2') && refs.includes('pull/3'));
 });
 
@@ -101,7 +101,7 @@ test('of a public project the host is asked without a token, so that a fork\'s r
     await asking.repository.deleteBranch('fork');
     forge.state.open.push({ number, branch: 'fork', head });
   };
-  const shownThere = async (wanted: string): Promise<void> => sleepUntil(async () => (await asking.get<ReviewView[]>('/reviews')).map(({ ref }) => ref).sort().join() === wanted, { what: wanted, timeoutMs: 40_000 }).then(() => undefined);
+  const shownThere = async (wanted: string): Promise<void> => sleepUntil(async () => (await asking.get<ReviewView[]>('/reviews')).map(({ ref }) => ref).sort().join() === wanted, { what: wanted }).then(() => undefined);
   try {
     await request(1);
     await request(2);

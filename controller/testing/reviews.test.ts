@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** Requests to merge, from their refs on a real Git server to page and API, and what their merge carries out. */
 import { sql } from 'slonik';
 import { z } from 'zod';
@@ -54,18 +54,18 @@ async function reviewed(ref: string, head: string, test: (review: ReviewView) =>
   return sleepUntil(async () => {
     const review = await find(ref);
     return review?.head === head && test(review) ? review : null;
-  }, { what: `the review ${ref}`, timeoutMs: 30_000 });
+  }, { what: `the review ${ref}` });
 }
 
 async function gone(ref: string): Promise<void> {
-  await sleepUntil(async () => (await find(ref)) === null, { what: `${ref} to disappear`, timeoutMs: 30_000 });
+  await sleepUntil(async () => (await find(ref)) === null, { what: `${ref} to disappear` });
 }
 
 async function merged(ref: string): Promise<ReviewView> {
   return sleepUntil(async () => {
     const review = await stack.get<ReviewView>(`/reviews/${encodeURIComponent(ref)}`).catch(() => null);
     return review?.state === 'merged' ? review : null;
-  }, { what: `${ref} to be merged`, timeoutMs: 30_000 });
+  }, { what: `${ref} to be merged` });
 }
 
 async function counts(): Promise<unknown> {
@@ -110,7 +110,7 @@ test('a removal is shown; merge requests of GitLab are found, too', async () => 
 });
 
 test('secrets are a digest of their ciphertext', async () => {
-  const recipients = await sleepUntil(async () => (await loadRecipients(stack.db.pool, 'acme')).get('harbor'), { what: 'the keys of the node', timeoutMs: 20_000 });
+  const recipients = await sleepUntil(async () => (await loadRecipients(stack.db.pool, 'acme')).get('harbor'), { what: 'the keys of the node' });
   const ciphertext = await seal(Buffer.from('c4n4ry-value'), { team: 'acme', node: 'harbor' }, recipients);
   const head = await open(19, { [DEPLOYMENT]: manifest(`  config: { secrets: { PASSWORD: { sealed: { harbor: "${ciphertext}" } } } }\n`) });
   const review = await reviewed('pull/19', head);
@@ -166,14 +166,14 @@ test('the Git host is told the verdict and the very text of the command line, on
   assert.ok(comment.startsWith(out.trimEnd()), `${comment}\n--- is not ---\n${out}`);
   assert.match(comment, `${review.planHash.slice(0, 12)}`);
   assert.match(comment, '/teams/acme/reviews/pull%2F17');
-  const status = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === review.head), { what: 'the status of pull/17', timeoutMs: 30_000 });
+  const status = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === review.head), { what: 'the status of pull/17' });
   assert.equal([status.state, status.context, status.description], ['success', 'tagboat/acme', `1 deploy; plan ${review.planHash.slice(0, 12)}`]);
   await commented(18, /SchemaViolation/);
   const broken = (await find('pull/18'))!.head;
-  const told = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === broken), { what: 'the status of pull/18', timeoutMs: 30_000 });
+  const told = await sleepUntil(() => forge.state.statuses.find(({ commit }) => commit === broken), { what: 'the status of pull/18' });
   assert.is(told.state, 'failure');
   assert.match(told.description, `1 problem: ${DEPLOYMENT}:10 `);
-  await sleepUntil(async () => (await stack.get<{ deliveries: { state: string }[] }>('/reviews/pull/17')).deliveries.every(({ state }) => state === 'sent'), { what: 'the notes of what was told', timeoutMs: 30_000 });
+  await sleepUntil(async () => (await stack.get<{ deliveries: { state: string }[] }>('/reviews/pull/17')).deliveries.every(({ state }) => state === 'sent'), { what: 'the notes of what was told' });
   const { deliveries } = await stack.get<{ deliveries: { kind: string; state: string }[] }>('/reviews/pull/17');
   assert.equal(deliveries.map(({ kind, state }) => [kind, state]), [['comment', 'sent'], ['status', 'sent']]);
   const rows = JSON.stringify(await stack.db.pool.any(sql.unsafe`select * from outbox`));

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface SleepUntilOptions {
-  /** Milliseconds; 10,000 unless told. */
+  /** Milliseconds; 60,000 unless told: what comes at all comes sooner, and a machine that does much else is slow. */
   readonly timeoutMs?: number;
   /** What is waited for; the text of the error. */
   readonly what?: string;
@@ -12,7 +12,7 @@ export interface SleepUntilOptions {
 
 /** Waits until `condition` gives something truthy and returns it; fails after the timeout, naming what was missing. */
 export async function sleepUntil<T>(condition: () => T | Promise<T>, options: SleepUntilOptions = {}): Promise<NonNullable<T>> {
-  const timeoutMs = options.timeoutMs ?? 10_000;
+  const timeoutMs = options.timeoutMs ?? 60_000;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await condition();

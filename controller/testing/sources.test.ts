@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** A product whose versions lie in another repository, from its push to its rollback, on the simulated engine. */
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -33,7 +33,7 @@ test('rolling, tagged, frozen, moved, rolled back while its server is down', asy
   try {
     await stack.settled('rolling', 'main');
     const next = await shop.commit({ 'deploy/version.yaml': versionManifest('1.1.0') });
-    await sleepUntil(async () => (await web('rolling')) === 'tagboat-test-web:1.1.0', { what: 'the push to the other repository is deployed', timeoutMs: 40_000 });
+    await sleepUntil(async () => (await web('rolling')) === 'tagboat-test-web:1.1.0', { what: 'the push to the other repository is deployed' });
 
     await shop.tag('shop/1.1.0', next, { message: 'first number' });
     await shop.commit({ 'deploy/version.yaml': versionManifest('1.2.0') });

@@ -93,7 +93,7 @@ export class SshServer {
         if (child.exitCode !== null) throw new Error(`sshd ended: ${said}`);
         return answers(port);
       },
-      { what: 'sshd', timeoutMs: 20_000 },
+      { what: 'sshd' },
     );
     return server;
   }
@@ -122,5 +122,6 @@ async function answers(port: number): Promise<boolean> {
     const socket = connect(port, '127.0.0.1');
     socket.once('data', () => socket.destroy() && resolve(true));
     socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
   });
 }

@@ -108,7 +108,7 @@ export class Stack {
       },
     });
     this.controller = await startController(this.#config, this.#log);
-    await sleepUntil(() => this.controller.teams().every((team) => team.state !== 'pending'), { what: 'the first poll', timeoutMs: 20_000 });
+    await sleepUntil(() => this.controller.teams().every((team) => team.state !== 'pending'), { what: 'the first poll', timeoutMs: 120_000 });
   }
 
   async startAgent(): Promise<void> {
@@ -128,13 +128,13 @@ export class Stack {
 
   /** A page of the team, as people see it. */
   async look(path: string): Promise<string> {
-    const response = await fetch(`${this.controller.url}/teams/acme${path}`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(`${this.controller.url}/teams/acme${path}`, { signal: AbortSignal.timeout(60_000) });
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.text();
   }
 
   async get<T>(path: string): Promise<T> {
-    const response = await fetch(`${this.controller.url}/api/v1/teams/acme${path}`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(`${this.controller.url}/api/v1/teams/acme${path}`, { signal: AbortSignal.timeout(60_000) });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }

@@ -1,4 +1,4 @@
-// @timeout 400
+// @timeout 900
 // @serial
 /** The stories on a Docker host. */
 import type Dockerode from 'dockerode';
@@ -17,7 +17,7 @@ function dockerWorld(docker: Dockerode): StoryWorld {
     page: async (prefix) => {
       const details = await named(prefix, 'web').inspect();
       const address = Object.values(details.NetworkSettings.Networks)[0]!.IPAddress;
-      return (await (await fetch(`http://${address}:8080/`, { signal: AbortSignal.timeout(5_000) })).text()).trim();
+      return (await (await fetch(`http://${address}:8080/`, { signal: AbortSignal.timeout(60_000) })).text()).trim();
     },
     identity: async (prefix, image) => {
       const details = await named(prefix, image).inspect();

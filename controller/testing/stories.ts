@@ -145,15 +145,15 @@ export function tellStories(world: StoryWorld): void {
     await stack.push({ 'deployments/a-thief.yaml': null });
 
     await world.harm(prefix);
-    await sleepUntil(async () => (await world.identity(prefix, 'web').catch(() => id)) !== id, { what: 'a container in the place of the removed one', timeoutMs: 60_000 });
+    await sleepUntil(async () => (await world.identity(prefix, 'web').catch(() => id)) !== id, { what: 'a container in the place of the removed one', timeoutMs: 180_000 });
     await stack.until('boutique', 'the drift is healed (R24)', (row) => !row.drifted && row.health === 'healthy' && webOf(row)?.state === 'running');
 
     await stack.push({ 'deployments/boutique.yaml': null, 'broken.yaml': 'apiVersion: tagboat/v1\nkind: [' }, 'remove, and break the repository');
     await stack.until('boutique', 'the removal is held back', (row) => row.sync === 'blocked' && /nothing is removed/.test(row.reason));
     assert.is(await world.page(prefix), '1.0.0', 'R20');
     await stack.push({ 'broken.yaml': null });
-    await sleepUntil(async () => (await stack.deployment('boutique')) === undefined, { what: 'the removal', timeoutMs: 60_000 });
-    await sleepUntil(async () => (await world.running(prefix)).length === 0, { what: 'the end of its containers', timeoutMs: 60_000 });
+    await sleepUntil(async () => (await stack.deployment('boutique')) === undefined, { what: 'the removal', timeoutMs: 180_000 });
+    await sleepUntil(async () => (await world.running(prefix)).length === 0, { what: 'the end of its containers', timeoutMs: 180_000 });
     assert.ok(await world.hasVolume(prefix), 'volumes stay');
     assert.match(await stack.look('/deployments/boutique'), /nothing of it runs any more: it was removed /);
   });

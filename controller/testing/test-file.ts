@@ -28,7 +28,7 @@ export interface TestOutcome {
   readonly output: string;
 }
 
-const DEFAULT_TIMEOUT_S = 120;
+const DEFAULT_TIMEOUT_S = 300;
 /** More than that of one file nobody reads; the end is kept, where the failure is. */
 const OUTPUT_LIMIT = 1_000_000;
 
@@ -67,7 +67,7 @@ export async function runTestFile(root: string, file: TestFile, env: NodeJS.Proc
   signal.removeEventListener('abort', abort);
   killGroup(child.pid);
   // A grandchild outside of the group may hold the pipes for ever.
-  await Promise.race([closed, sleep(1000, undefined, { ref: false })]);
+  await Promise.race([closed, sleep(5_000, undefined, { ref: false })]);
   return judge(file, performance.now() - started, output, cut ?? trouble);
 }
 

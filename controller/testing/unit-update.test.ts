@@ -1,4 +1,4 @@
-// @timeout 900
+// @timeout 1500
 // @serial
 /**
  * An agent that systemd started becomes the version that its manifest wants, on a real engine and under a real controller: a good one, and every kind of

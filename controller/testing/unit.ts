@@ -47,7 +47,7 @@ export class TestUnit {
     main.once('exit', (code, signal) => {
       this.exits.push(code ?? signal ?? -1);
       signalGroup(main.pid ?? 0, 'SIGKILL');
-      void sleepUntil(() => groupOf(main.pid ?? 0).length === 0, { what: 'the end of the group', timeoutMs: 20_000, intervalMs: 50 }).then(() => setTimeout(() => this.#wanted && this.#main === main && this.start(), RESTART_MS));
+      void sleepUntil(() => groupOf(main.pid ?? 0).length === 0, { what: 'the end of the group', intervalMs: 50 }).then(() => setTimeout(() => this.#wanted && this.#main === main && this.start(), RESTART_MS));
     });
   }
 
@@ -62,7 +62,7 @@ export class TestUnit {
     const main = this.main;
     const ended = (): boolean => this.#main?.exitCode !== null || this.#main.signalCode !== null;
     signalGroup(main, 'SIGTERM');
-    await sleepUntil(() => ended() && groupOf(main).length === 0, { what: 'the unit to stop', timeoutMs: 30_000, intervalMs: 50 }).finally(() => signalGroup(main, 'SIGKILL'));
+    await sleepUntil(() => ended() && groupOf(main).length === 0, { what: 'the unit to stop', intervalMs: 50 }).finally(() => signalGroup(main, 'SIGKILL'));
   }
 
   async restart(): Promise<void> {

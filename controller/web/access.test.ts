@@ -8,7 +8,7 @@ import type { Route } from './routes.ts';
 import { testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
 import { seedHarbour, seedTeam } from './testing/harbour.ts';
-// @timeout 240
+// @timeout 400
 
 const test = suite('access');
 let controller: TestController;

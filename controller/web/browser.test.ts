@@ -1,4 +1,4 @@
-// @timeout 400
+// @timeout 600
 import { EventEmitter, once } from 'node:events';
 import { sql } from 'slonik';
 import { suite } from 'uvu';
@@ -148,7 +148,7 @@ test('a change is seen and said without a reload; focus, unfolded parts and type
   assert.is(await page.evaluate(`window.mine`), 'the same document');
   assert.is(await page.inputValue('#f-q'), 'typed');
   assert.is(await page.evaluate<string>(`document.activeElement.textContent`), 'old-shop');
-  await sleepUntil(async () => /shop-production: successful, blocked/.test((await page.textContent('#announce')) ?? ''), { what: 'the announcement', timeoutMs: 20_000 });
+  await sleepUntil(async () => /shop-production: successful, blocked/.test((await page.textContent('#announce')) ?? ''), { what: 'the announcement' });
   await page.click('text=Pause updates');
   await change('synced', '');
   await new Promise((resolve) => setTimeout(resolve, 1_500));

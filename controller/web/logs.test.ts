@@ -12,7 +12,7 @@ import type { LogLine } from './context.ts';
 import { OPERATOR_TOKEN, testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
 import { seedHarbour } from './testing/harbour.ts';
-// @timeout 240
+// @timeout 400
 
 const test = suite('container logs');
 let controller: TestController;
@@ -105,7 +105,7 @@ test('a reader who does not read is waited for: nothing piles up; one who leaves
     const still = now > 0 && now === given && now === last;
     last = now;
     return still;
-  }, { what: 'the stream to wait for its reader', timeoutMs: 30_000 });
+  }, { what: 'the stream to wait for its reader' });
   assert.ok(given < 20_000, `${String(given)} lines were taken from the agent`);
   reader.destroy();
   await sleepUntil(() => ended > before, { what: 'the agent to be told' });
@@ -120,7 +120,7 @@ test('one reader does not take the streams of all others', async () => {
     const again = await open(`${PATH}?container=web&follow=true`);
     again.destroy();
     return again.statusCode === 200;
-  }, { what: 'room for more', timeoutMs: 20_000 });
+  }, { what: 'room for more' });
 });
 
 test('a stream ends soon after its token was revoked', async () => {
@@ -155,12 +155,12 @@ test('the logs of a container come from its node, through the link', async () =>
   const stack = await Stack.start({ 'node.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': versionManifest('1'), 'shop.yaml': deploymentManifest('shop', '  branch: main\n') }, { engine: createSimulatedEngine() });
   try {
     await stack.settled('shop', 'main');
-    const response = await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web&tail=5`, { headers: { accept: 'application/x-ndjson' }, signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web&tail=5`, { headers: { accept: 'application/x-ndjson' }, signal: AbortSignal.timeout(60_000) });
     assert.is(response.status, 200, await response.clone().text());
     const [first] = (await response.text()).split('\n');
     assert.ok((JSON.parse(first ?? '') as LogLine).text.length > 0);
     await stack.stopAgent();
-    await sleepUntil(async () => (await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web`)).status === 503, { what: 'the node to be away', timeoutMs: 20_000 });
+    await sleepUntil(async () => (await fetch(`${stack.controller.url}/api/v1/teams/acme/deployments/shop/logs?container=web`)).status === 503, { what: 'the node to be away' });
   } finally {
     await stack.stop();
   }

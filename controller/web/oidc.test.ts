@@ -10,7 +10,7 @@ import { seedHarbour } from './testing/harbour.ts';
 import { freePort } from '../../agents/testing/ports.ts';
 import { identityProvider, passProvider } from './testing/identity-provider.ts';
 import type { IdentityProvider } from './testing/identity-provider.ts';
-// @timeout 240
+// @timeout 400
 
 const SECRET = 'oidc-c4n4ry-client-secret';
 const test = suite('sign-in at an OpenID Connect provider');

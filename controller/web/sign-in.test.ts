@@ -8,7 +8,7 @@ import { CookieBrowser } from './testing/cookie-browser.ts';
 import { OPERATOR_TOKEN, testController } from './testing/controller.ts';
 import type { TestController } from './testing/controller.ts';
 import { seedHarbour } from './testing/harbour.ts';
-// @timeout 240
+// @timeout 400
 
 const test = suite('sign-in');
 let controller: TestController;

@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sql } from 'slonik';
 import { suite } from 'uvu';

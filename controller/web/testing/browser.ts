@@ -28,16 +28,16 @@ export async function browserOrSkip(what: string): Promise<TestBrowser | null> {
     return null;
   }
   const home = await mkdtemp(join(tmpdir(), 'tagboat-chromium-'));
-  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS, timeout: 60_000, env: { ...process.env, HOME: home, TMPDIR: home } });
+  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS, timeout: 180_000, env: { ...process.env, HOME: home, TMPDIR: home } });
   return {
     context: async (options = {}) => {
       const context = await browser.newContext(options);
-      context.setDefaultTimeout(30_000);
+      context.setDefaultTimeout(90_000);
       return context;
     },
     close: async () => {
       await browser.close();
-      await rm(home, { recursive: true, force: true, maxRetries: 5 });
+      await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }

@@ -75,7 +75,7 @@ export async function testController(options: { readonly public?: boolean; reado
   });
   const web = await startWeb(app, { host: '127.0.0.1', port: options.port ?? 0 });
   const ask: TestController['fetch'] = (path, { token = OPERATOR_TOKEN, method = 'GET', headers = {}, body } = {}) =>
-    fetch(`${web.url}${path}`, { method, redirect: 'manual', ...(body !== undefined && { body }), headers: { ...headers, ...(token !== '' && { authorization: `Bearer ${token}` }) }, signal: AbortSignal.timeout(20_000) });
+    fetch(`${web.url}${path}`, { method, redirect: 'manual', ...(body !== undefined && { body }), headers: { ...headers, ...(token !== '' && { authorization: `Bearer ${token}` }) }, signal: AbortSignal.timeout(60_000) });
   return {
     db,
     url: web.url,

@@ -40,7 +40,7 @@ export class CookieBrowser {
   async #send(path: string, init: RequestInit): Promise<Response> {
     const url = new URL(path, this.#url);
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    const response = await fetch(url, { ...init, redirect: 'manual', headers: { ...this.#headers, ...(cookie !== '' && { cookie }), ...(init.headers as Record<string, string>) }, signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(url, { ...init, redirect: 'manual', headers: { ...this.#headers, ...(cookie !== '' && { cookie }), ...(init.headers as Record<string, string>) }, signal: AbortSignal.timeout(60_000) });
     for (const line of response.headers.getSetCookie()) {
       const [pair = ''] = line.split(';');
       const at = pair.indexOf('=');

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { saveWatched } from '../../store/deliveries.ts';
@@ -64,7 +64,7 @@ async function rows(team = 'acme'): Promise<DeliveryRow[]> {
 }
 
 async function woken(count: number): Promise<void> {
-  await sleepUntil(() => polls.length >= count, { what: 'a notification', timeoutMs: 10_000 });
+  await sleepUntil(() => polls.length >= count, { what: 'a notification' });
   assert.is(polls.length, count);
 }
 
