@@ -175,7 +175,7 @@ test('a reader that takes nothing is dropped, and the others go on', async () =>
     await sleepUntil(() => watcher.told.length >= round * 150, { what: `round ${String(round)}; told ${String(watcher.told.length)}`, timeoutMs: 60_000 });
   }
   // Had it been waited for, it would hang here after what was buffered.
-  const end = await Promise.race([response.text().then(() => 'ended', () => 'cut'), sleep(60_000).then(() => 'open')]);
+  const end = await Promise.race([response.text().then(() => 'ended', () => 'cut'), sleep(60_000, undefined, { ref: false }).then(() => 'open')]);
   assert.is(end, 'cut');
   assert.not(watcher.ended);
 });
