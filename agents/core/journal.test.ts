@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { contest } from '../../controller/testing/contest.ts';
 import { Journal } from './journal.ts';
 
 const test = suite<{ directory: string }>('whose journal it is', { directory: '' });
@@ -38,6 +39,12 @@ test('of a process that was killed and is still listed, because nobody has asked
   } finally {
     parent.kill('SIGKILL');
   }
+});
+
+test('of several processes that want it at once it is never two', async () => {
+  const { had, shared, troubles } = await contest(new URL('./journal.ts', import.meta.url).href, 'Promise.resolve(directory).then(module.Journal.open).then((journal) => () => journal.close())', 'JournalLocked');
+  assert.ok(had > 0);
+  assert.equal([shared, troubles], [0, []]);
 });
 
 test.run();

@@ -3,12 +3,13 @@
  * laid down last on each target. One file an item, each written whole; a file that cannot be read is set aside, and the
  * rest goes on.
  */
-import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, linkSync, readdirSync, readFileSync, readlinkSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttemptResult, StartAttempt } from '../../proto/gen/agent/v1/agent.ts';
 import type { TargetMemory } from './engine.ts';
 import { AgentError } from './errors.ts';
-import { makePrivateDirectory, removeFile, writeWhole } from './files.ts';
+import { makePrivateDirectory, removeFile, writeNew, writeWhole } from './files.ts';
 
 /** Acknowledged attempts that are remembered, so that a command that comes again is not carried out again. */
 const REMEMBERED = 256;
@@ -55,7 +56,8 @@ export class Journal {
   }
 
   close(): void {
-    removeFile(join(this.#directory, 'lock'));
+    const path = join(this.#directory, 'lock');
+    if (readLock(path) === MINE) removeFile(path);
   }
 
   get entries(): ReadonlyMap<bigint, JournalEntry> {
@@ -161,6 +163,7 @@ export class Journal {
 
 /** Whose numbers process ids are: each container has its own, and a number says nothing in another one. Two containers on one directory are kept apart by whoever starts them. */
 const PROCESSES = namespaceOfProcesses();
+const MINE = `${process.pid} ${PROCESSES}`;
 
 function namespaceOfProcesses(): string {
   try {
@@ -170,18 +173,51 @@ function namespaceOfProcesses(): string {
   }
 }
 
+/** Of whoever has the journal: known by its process, as it is there whole or not at all. Throws `JournalLocked` when that is another process that lives. */
 function lock(path: string): void {
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync(path, `${process.pid} ${PROCESSES}`, { flag: 'wx', mode: 0o600 });
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new AgentError('JournalUnreadable', `The journal cannot be written: ${path}`, { cause: error });
-      const [pid, processes] = readFileSync(path, 'utf8').split(' ');
-      const holder = processes === undefined || processes === PROCESSES ? Number(pid) : 0;
-      if (holder !== process.pid && isAlive(holder)) throw new AgentError('JournalLocked', `Process ${holder} uses this journal; one agent per directory`);
-      removeFile(path);
-    }
+  for (let attempt = 0; attempt < 5; attempt++) {
+    if (placeLock(path)) return;
+    const theirs = readLock(path);
+    if (theirs === undefined) continue; // given back just now
+    const [pid, processes] = theirs.split(' ');
+    const holder = processes === undefined || processes === PROCESSES ? Number(pid) : 0;
+    if (holder !== process.pid && isAlive(holder)) throw new AgentError('JournalLocked', `Process ${holder} uses this journal; one agent per directory`);
+    takeAway(path, theirs);
+  }
+  throw new AgentError('JournalLocked', `Several processes want this journal at once; one agent per directory: ${path}`);
+}
+
+function placeLock(path: string): boolean {
+  try {
+    return writeNew(path, MINE);
+  } catch (error) {
+    throw new AgentError('JournalUnreadable', `The journal cannot be written: ${path}`, { cause: error });
+  }
+}
+
+function readLock(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new AgentError('JournalUnreadable', `The lock of the journal cannot be read: ${path}`, { cause: error });
+  }
+}
+
+/** The lock as it was seen, and not the one that somebody else has put in its place since. */
+function takeAway(path: string, seen: string): void {
+  const aside = `${path}.${randomUUID()}.new`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return; // somebody else did
+  }
+  try {
+    if (readFileSync(aside, 'utf8') !== seen) linkSync(aside, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    removeFile(aside);
   }
 }
 

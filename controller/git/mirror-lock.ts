@@ -3,8 +3,9 @@
  * ids are used again (in a container the controller is always process 1). What cannot be asked (another host) counts
  * as alive while the file is touched.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { TagboatError } from '../errors.ts';
@@ -27,10 +28,10 @@ export async function lockMirror(directory: string): Promise<MirrorLock> {
   try {
     const mine = JSON.stringify({ host: os.hostname(), pid: process.pid, started: startOf(process.pid) });
     for (let attempt = 0; !(await create(file, mine)); attempt += 1) {
-      const theirs = await readFile(file, 'utf8').catch(() => '');
-      const owner = await livingOwner(file, theirs);
+      const theirs = await readFile(file, 'utf8').catch(() => undefined);
+      const owner = theirs === undefined ? undefined : await livingOwner(file, theirs);
       if (owner !== undefined || attempt >= 5) throw inUse(directory, owner ?? 'another process');
-      await setAside(file, theirs);
+      if (theirs !== undefined) await setAside(file, theirs); // else it was given back just now
     }
     const timer = setInterval(() => void touch(file), TOUCH_MS).unref();
     return {
@@ -46,25 +47,31 @@ export async function lockMirror(directory: string): Promise<MirrorLock> {
   }
 }
 
+/** A link appears whole or not at all: who finds the lock before it is written would take it for nobody's. */
 async function create(file: string, content: string): Promise<boolean> {
+  const draft = `${file}.${randomUUID()}`;
+  await writeFile(draft, content, { flag: 'wx' });
   try {
-    await writeFile(file, content, { flag: 'wx' });
+    await link(draft, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
 /** Two takers may have seen the same stale lock: the second must not carry off the lock that the first made since. */
 async function setAside(file: string, seen: string): Promise<void> {
-  const aside = `${file}.${String(process.pid)}`;
+  const aside = `${file}.${randomUUID()}`;
   try {
     await rename(file, aside);
-    if ((await readFile(aside, 'utf8')) === seen) await rm(aside, { force: true });
-    else await rename(aside, file);
+    if ((await readFile(aside, 'utf8')) !== seen) await link(aside, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await rm(aside, { force: true });
   }
 }
 

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { TagboatError } from '../errors.ts';
 import { TestRepository } from '../testing/git-repository.ts';
 import { GitServer } from '../testing/git-server.ts';
+import { contest } from '../testing/contest.ts';
 import { sleepUntil } from '../testing/sleep-until.ts';
 import { Mirror, type MirrorLimits, type Want } from './mirror.ts';
 import type { TreeEntry } from './objects.ts';
@@ -356,6 +357,12 @@ test('two mirrors never share a directory; the lock of this very process id from
   const stat = await readFile(`/proc/${String(parent)}/stat`, 'latin1');
   await writeFile(path.join(directory, 'lock'), JSON.stringify({ host: (await import('node:os')).hostname(), pid: parent, started: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] }));
   assert.match((await failure(() => Mirror.open({ directory, remote }))).message, `process ${String(parent)}`);
+});
+
+test('of several processes that want one directory at once it is never two', async () => {
+  const { had, shared, troubles } = await contest(new URL('./mirror-lock.ts', import.meta.url).href, "mkdir(directory, { recursive: true }).then(() => module.lockMirror(directory)).then((lock) => () => lock.release())", 'ConfigInvalid');
+  assert.ok(had > 0);
+  assert.equal([shared, troubles], [0, []]);
 });
 
 test('a process that is killed while it fetches holds its lock until then, and leaves a mirror that works', async () => {

@@ -13,8 +13,9 @@ const KEY_BYTES = 32;
 export function loadOrCreateKeyFile(path: string): Buffer {
   if (!existsSync(path)) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const temporary = `${path}.${process.pid}`;
-    writeFileSync(temporary, `${randomBytes(KEY_BYTES).toString('base64')}\n`, { mode: 0o600 });
+    // Of nobody else: replicas in containers have one and the same process id.
+    const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+    writeFileSync(temporary, `${randomBytes(KEY_BYTES).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
     chmodSync(temporary, 0o600);
     try {
       linkSync(temporary, path); // the first one wins, whole
