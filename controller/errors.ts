@@ -21,6 +21,7 @@ const ERROR_CODES = {
   RemoteTooLarge: { retry: 'backoff', hint: 'The answer is larger than the limit; the mirror is made anew.' },
   MirrorCorrupt: { retry: 'backoff', hint: 'The local mirror is made anew by itself.' },
   RefMissing: { retry: 'backoff', hint: 'Push the branch or tag, or correct its name.' },
+  CommitRefused: { retry: 'wait', hint: 'Push a commit that the policy of the team accepts.' },
   LeaseLost: { retry: 'wait', hint: 'Another controller replica has taken over.' },
   TransitionRefused: { retry: 'never', hint: 'The status table (SPEC R11) does not know this transition.' },
   EnrolmentRefused: { retry: 'never', hint: 'Mint a new enrolment with `tagboat node enroll`.' },

@@ -51,7 +51,7 @@ import { CHANNELS } from './store/notify.ts';
 import type { PlanRequest } from './store/notify.ts';
 import { createStorePool } from './store/pool.ts';
 import { closeReviews } from './store/reviews.ts';
-import { saveTeam } from './store/teams.ts';
+import { loadAccepted, saveTeam } from './store/teams.ts';
 import { loadFrozenVersions } from './store/versions.ts';
 import { createWeb } from './web/app.ts';
 import { ChangeFeed } from './web/change-feed.ts';
@@ -268,6 +268,7 @@ async function teamLoop(config: ControllerConfig, team: TeamConfig, pool: Databa
     onRequest,
     sources,
     beside: { prefixes: settings.limit === 0 ? [] : REQUEST_PREFIXES, keep: (refs) => selectRequests(refs, { ...settings, limit: settings.limit === 0 ? 0 : MOST_KEPT }).requests.map(({ gitRef, head }) => ({ ref: gitRef, oid: head })) },
+    accepted: () => loadAccepted(pool, team.name),
     frozen: () => loadFrozenVersions(pool, team.name),
     owners: () => loadOwners(pool, team.name),
     recipients: () => loadRecipients(pool, team.name),

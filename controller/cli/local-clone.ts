@@ -7,7 +7,12 @@ import { TagboatError } from '../errors.ts';
 import { Mirror } from '../git/mirror.ts';
 import { parseRemote } from '../git/remote.ts';
 import { ParseCache } from '../manifests/parse-cache.ts';
+import type { Problem } from '../model/problem.ts';
+import { ANYBODY } from '../model/trust.ts';
+import { headProblem, trustIn } from '../reconcile/accepted-head.ts';
 import { nowhereElse } from '../reconcile/elsewhere.ts';
+import { refusalOf } from '../reconcile/judge-commit.ts';
+import { filesAt } from '../reconcile/manifest-files.ts';
 import type { Reading } from '../reconcile/read-repository.ts';
 import { RepositoryReader } from '../reconcile/read-repository.ts';
 import { scrub } from '../scrub.ts';
@@ -27,14 +32,27 @@ export interface CloneSettings {
 
 const notHere = nowhereElse('SourceNotRead', 'warning', (repository) => `its versions are in ${scrub(repository)}, where this command does not look`);
 
-/** Lets `work` read commits as the head of the branch. The mirror that it takes is removed afterwards. */
-export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), recipients = new Map(), followed = new Map(), ...settings }: CloneSettings, work: (read: (commit: string) => Promise<Reading>) => Promise<T>): Promise<T> {
+export interface Clone {
+  /** A commit as the head of the branch. */
+  read(commit: string): Promise<Reading>;
+  /** What the policy of the team says of a commit that was read, by the Team manifest of `by`, another one in its history or itself. */
+  judge(commit: string, by: string): Promise<readonly Problem[]>;
+}
+
+/** Lets `work` read commits. The mirror that it takes is removed afterwards. */
+export async function withClone<T>(clone: string, { frozen = new Map(), owners = new Map(), recipients = new Map(), followed = new Map(), ...settings }: CloneSettings, work: (clone: Clone) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'tagboat-plan-'));
   const remote = parseRemote(git(clone, 'rev-parse', '--absolute-git-dir'));
   const mirror = await Mirror.open({ directory, remote });
   try {
     const cache = new ParseCache();
-    return await work((at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners, recipients: async () => recipients, followed: async () => followed }).read(undefined, AbortSignal.timeout(120_000)));
+    const read: Clone['read'] = (at) => new RepositoryReader({ ...settings, remote, at, mirror, cache, sources: notHere, frozen: async () => frozen, owners: async () => owners, recipients: async () => recipients, followed: async () => followed }).read(undefined, AbortSignal.timeout(120_000));
+    const judge: Clone['judge'] = async (commit, by) => {
+      const { set } = await filesAt({ mirror, cache, directory: settings.directory }, by, undefined, AbortSignal.timeout(120_000));
+      const refusal = await refusalOf(mirror, commit, trustIn(set, settings.team) ?? ANYBODY);
+      return refusal === undefined ? [] : [headProblem(refusal, set, settings.team)];
+    };
+    return await work({ read, judge });
   } finally {
     await mirror.close();
     rmSync(directory, { recursive: true, force: true });

@@ -65,11 +65,11 @@ async function betweenCommits(clone: string, flags: Flags): Promise<Shown> {
   const head = commitOf(clone, flags.head);
   const base = flags.base === undefined ? parentOf(clone, head) : commitOf(clone, flags.base);
   const settings = { team: flags.team ?? '', branch: flags.branch ?? branchOf(clone), directory: flags.directory ?? '' };
-  return withClone(clone, settings, async (read) => {
+  return withClone(clone, settings, async ({ read, judge }) => {
     const before = base === null ? null : await read(base);
     const after = await read(head);
     const result = plan(after.desired, asIfDeployed(before?.desired ?? NOTHING, after.versions), { nodes: new Map(), drift: new Map() });
-    return { result: { ...result, problems: [...after.problems, ...result.problems] }, basis: `${base === null ? 'nothing, because it is the first commit' : `commit ${base.slice(0, 12)}`}, not the live state` };
+    return { result: { ...result, problems: [...after.problems, ...(await judge(head, base ?? head)), ...result.problems] }, basis: `${base === null ? 'nothing, because it is the first commit' : `commit ${base.slice(0, 12)}`}, not the live state` };
   });
 }
 
@@ -79,11 +79,13 @@ async function againstLive(clone: string, flags: Flags, io: CliIo): Promise<Show
   const client = await ControllerClient.find(flags, io);
   const live = await readLiveState(client, await chooseTeam(client, flags.team));
   const settings = { team: live.team, branch: flags.branch ?? live.branch, directory: flags.directory ?? live.directory, frozen: live.frozen, owners: live.owners, recipients: live.recipients, followed: live.followed };
-  return withClone(clone, settings, async (read) => {
+  return withClone(clone, settings, async ({ read, judge }) => {
     const after = await read(head);
     const { recorded, observed } = fromLiveState(live);
     const made = plan(masked(after.desired), recorded, observed);
-    return { result: { ...made, problems: [...after.problems, ...made.problems], notes: [...behind(clone, head, live), ...made.notes] }, basis: `the live state of team ${live.team}` };
+    // What is live has been accepted.
+    const refused = live.commit === head ? [] : await judge(head, live.commit !== null && holds(clone, head, live.commit) ? live.commit : head);
+    return { result: { ...made, problems: [...after.problems, ...refused, ...made.problems], notes: [...behind(clone, head, live), ...made.notes] }, basis: `the live state of team ${live.team}` };
   });
 }
 

@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { KINDS } from '../model/manifest.ts';
+import { compareProblems } from '../model/problem.ts';
 import { loadManifests, runCommand } from './load-manifests.ts';
 import { countProblems, countText, problemText } from './print-problems.ts';
 
@@ -22,7 +23,8 @@ export function registerValidate(program: Command): void {
 }
 
 async function validate(directory: string, options: ValidateOptions): Promise<void> {
-  const { set, problems, from } = await loadManifests(directory, options.rev);
+  const { set, problems: found, from, judge } = await loadManifests(directory, options.rev);
+  const problems = [...found, ...(await judge())].sort(compareProblems);
   const counts = countProblems(problems);
   const manifests = Object.fromEntries(KINDS.map((kind) => [kind, set.byKind[kind].size]));
   if (options.format === 'json') {

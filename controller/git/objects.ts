@@ -50,11 +50,11 @@ export function parseCommit(oid: string, bytes: Buffer): Commit & { readonly tre
   };
 }
 
-export function parseTag(bytes: Buffer): { readonly object: string; readonly type: string; readonly tagger?: Person; readonly message: string } {
+export function parseTag(bytes: Buffer): { readonly object: string; readonly type: string; readonly name: string; readonly tagger?: Person; readonly message: string } {
   const { headers, message } = parseHeaders(bytes);
   const values = new Map(headers);
   const tagger = values.get('tagger');
-  return { object: values.get('object') ?? '', type: values.get('type') ?? '', message: withoutSignature(message), ...(tagger === undefined ? {} : { tagger: parsePerson(tagger) }) };
+  return { object: values.get('object') ?? '', type: values.get('type') ?? '', name: values.get('tag') ?? '', message: withoutSignature(message), ...(tagger === undefined ? {} : { tagger: parsePerson(tagger) }) };
 }
 
 /** The entries of one tree object in Git's order; `name` is not yet a path. */

@@ -54,7 +54,6 @@ test('one repository, one Team manifest, named like the team', () => {
   assert.equal(check([team('acme')], { team: 'harbour' }), ['TeamMismatch acme (warning)']);
   assert.equal(check([team('rivals'), team('acme')], { team: 'acme' }), ['TeamMismatch rivals']);
   assert.equal(check([team('acme'), team('rivals')]), ['TeamMismatch rivals']);
-  assert.equal(check([doc('Team', 'acme', 'policy: { requireSignedCommits: true, requireKnownAuthors: false }')]), ['PolicyNotEnforced requireSignedCommits: (warning)']);
   assert.is(teamManifest(setOf(team('rivals'), team('acme')), 'acme')?.name, 'acme', 'only its members are let in');
 });
 

@@ -3,6 +3,7 @@ import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
+import { isSigningKey } from '../model/trust.ts';
 
 /** The manifest whose members and policy count: the one named like the team, else the first. `team`: '' where no controller says it. */
 export function teamManifest(set: ManifestSet, team = ''): Manifest<'Team'> | undefined {
@@ -20,9 +21,10 @@ export function checkTeam(set: ManifestSet, team = ''): Problem[] {
   const problems = others.map((manifest) =>
     problem('TeamMismatch', manifest.position('/metadata/name'), `this repository belongs to team ${own.name} (${own.file}:${own.line}); the members of ${manifest.name} are not let in`, { hint: 'A repository has one Team manifest; remove the other.', object: objectName(manifest) }),
   );
-  // A switch that is heard by nobody must not look as if it protected anything.
-  for (const [key, value] of Object.entries(own.spec.policy ?? {})) {
-    if (value) problems.push(problem('PolicyNotEnforced', own.keyPosition(`/spec/policy/${key}`), `${key} is not enforced by this release`, { severity: 'warning', object: objectName(own) }));
+  for (const [index, { name, keys = [] }] of (own.spec.members ?? []).entries()) {
+    for (const [at, key] of keys.entries()) {
+      if (!isSigningKey(key)) problems.push(problem('SigningKeyInvalid', own.position(`/spec/members/${index}/keys/${at}/key`), `this key of ${name} is no public ${key.type === 'ssh' ? 'SSH' : 'OpenPGP'} key; nothing that it signs counts`, { severity: 'warning', object: objectName(own) }));
+    }
   }
   if (team !== '' && own.name !== team) problems.push(problem('TeamMismatch', own.position('/metadata/name'), `the controller calls this team ${team}, not ${own.name}`, { severity: 'warning', object: objectName(own) }));
   return problems;

@@ -46,13 +46,25 @@ export async function resolveRevision(repository: LocalRepository, revision: str
   throw new TagboatError('RefMissing', `There is no revision ${revision} in this repository`, { hint: 'Name a branch, a tag or a commit id.' });
 }
 
-async function readCommit(repository: LocalRepository, oid: string, revision: string): Promise<{ oid: string; tree: string }> {
+async function readCommit(repository: LocalRepository, oid: string, revision: string): Promise<{ oid: string; tree: string; parent: string[] }> {
   try {
     const { oid: commitId, commit } = await git.readCommit({ fs, gitdir: repository.gitdir, cache: repository.cache, oid });
-    return { oid: commitId, tree: commit.tree };
+    return { oid: commitId, tree: commit.tree, parent: commit.parent };
   } catch (error) {
     throw new TagboatError('RefMissing', `${revision} is not a commit of this repository`, { cause: error, hint: 'Fetch it first; a shallow clone lacks older commits.' });
   }
+}
+
+/** Any object, as it is stored. */
+export async function readObject(repository: LocalRepository, oid: string): Promise<{ readonly type: 'blob' | 'commit' | 'tag' | 'tree'; readonly bytes: Buffer }> {
+  const { type, object } = await git.readObject({ fs, gitdir: repository.gitdir, cache: repository.cache, oid, format: 'content' });
+  return { type: type as 'commit', bytes: Buffer.from(object as Uint8Array) };
+}
+
+/** The first parent of a commit, as far as this clone has it. */
+export async function parentRevision(repository: LocalRepository, commit: string): Promise<string | undefined> {
+  const [parent] = (await readCommit(repository, commit, commit)).parent;
+  return parent === undefined ? undefined : readCommit(repository, parent, parent).then(({ oid }) => oid, () => undefined);
 }
 
 /** The tree of a commit, from the directory `below` on. Throws `NotFound` where that directory is not in it. */

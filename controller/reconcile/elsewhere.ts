@@ -1,4 +1,5 @@
 /** Products whose versions lie in another repository than the team's: which they are, and what they are made of. */
+import type { ObjectSource } from '../git/objects.ts';
 import type { Remote } from '../git/remote.ts';
 import { parseRemote } from '../git/remote.ts';
 import type { Manifest, ManifestSet } from '../model/manifest.ts';
@@ -42,7 +43,7 @@ export interface ElsewhereReader {
 }
 
 /** What a deployment's version is read from. */
-export interface ElsewhereView {
+export interface ElsewhereView extends ObjectSource {
   readonly fault: SourceFault | undefined;
   readonly url: string;
   /** Of the Version manifest. */
@@ -123,6 +124,7 @@ export async function elsewhereVersions(products: readonly Elsewhere[], states: 
       url: repository?.url ?? url,
       path,
       branch: source?.ref ?? branch,
+      object: async (oid) => (repository as SourceRepository).object(oid),
       at: async (commit) => (repository as SourceRepository).filesAt(path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '', commit, signal),
     });
     const mirror = repository?.mirror(need);

@@ -11,6 +11,7 @@ import type { RefVersion, StoredVersion } from '../store/versions.ts';
 import type { ElsewhereView, SourceFault } from './elsewhere.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import type { Memory } from './memory.ts';
+import type { Refusal } from './judge-commit.ts';
 import { hasMoved, tagMoved } from './moved-tags.ts';
 
 /** Where versions come from. */
@@ -24,6 +25,8 @@ export interface VersionSource {
   /** Products of other repositories. */
   readonly elsewhere: ReadonlyMap<string, ElsewhereView>;
   at(commit: string): Promise<ManifestFiles>;
+  /** Why the team's policy lets nobody read this version. */
+  refusal(version: RefVersion): Promise<Refusal | undefined>;
 }
 
 export type Found = { readonly version: DesiredVersion; readonly warnings: readonly Problem[] } | { readonly problem: Problem };
@@ -41,6 +44,9 @@ export async function findVersion(deployment: Manifest<'Deployment'>, files: Man
     const ref = refs.get(`rolling ${product}/${name}`);
     if (ref === undefined) return { problem: problem('UnknownVersion', deployment.position(branch === undefined ? '/spec/product' : '/spec/branch'), `there is no branch ${name}${where}`, { object, hint: 'Push the branch, or correct its name.' }) };
     const of = { kind: 'rolling', name, commit: ref.commit, tagObject: null } as const;
+    // The branch's own head has been judged before it was read.
+    const refused = other === undefined && name === source.branch ? undefined : await source.refusal(ref);
+    if (refused !== undefined) return refusedVersion(refused, ref, deployment, branch === undefined ? '/spec/product' : '/spec/branch');
     if (other !== undefined) return readElsewhere(deployment, product, of, await other.at(ref.commit), files, other.path, memory);
     return readVersion(deployment, product, of, name === source.branch ? source.head : await source.at(ref.commit), memory);
   }
@@ -59,9 +65,15 @@ export async function findVersion(deployment: Manifest<'Deployment'>, files: Man
     const hint = others.length === 0 ? `No tag of ${product} exists yet; push ${product}/${number}.` : `Versions of ${product}: ${others.slice(-10).join(', ')}.`;
     return { problem: problem('UnknownVersion', deployment.position('/spec/version'), `there is no version ${number} of ${product}${where}`, { object, hint }) };
   }
+  const refused = await source.refusal(ref);
+  if (refused !== undefined) return refusedVersion(refused, ref, deployment, '/spec/version');
   const of = { kind: 'incremental', name: number, commit: ref.commit, tagObject: ref.tagObject } as const;
   if (other !== undefined) return readElsewhere(deployment, product, of, await other.at(ref.commit), files, other.path, memory);
   return readVersion(deployment, product, of, await source.at(ref.commit), memory);
+}
+
+function refusedVersion({ message, hint }: Refusal, { product, name }: RefVersion, deployment: Manifest<'Deployment'>, pointer: string): Found {
+  return { problem: problem('CommitRefused', deployment.position(pointer), `version ${name} of ${product} is not deployed: ${message}`, { hint, object: objectName(deployment) }) };
 }
 
 interface VersionPlace {

@@ -20,16 +20,21 @@ import { declaredNotification } from '../model/notification.ts';
 import type { DeclaredNotification } from '../model/notification.ts';
 import type { Problem } from '../model/problem.ts';
 import { compareProblems, problem } from '../model/problem.ts';
+import type { Trust } from '../model/trust.ts';
+import { ANYBODY } from '../model/trust.ts';
 import type { Desired, FollowedDigest } from '../plan/types.ts';
 import { tagPattern, tagVersions } from '../plan/tag-versions.ts';
 import { scrub } from '../scrub.ts';
 import type { WatchedRepository } from '../store/deliveries.ts';
 import type { DeclaredNode } from '../store/nodes.ts';
 import type { DeclaredProduct, RefVersion, StoredVersion } from '../store/versions.ts';
+import type { Accepted } from './accepted-head.ts';
+import { AcceptedHead, headProblem, trustIn } from './accepted-head.ts';
 import { CommitFiles } from './commit-files.ts';
 import type { Elsewhere, ElsewhereReader, SourceState } from './elsewhere.ts';
 import { elsewhereDigest, elsewhereProducts, elsewhereVersions, elsewhereWatched, nowhereElse } from './elsewhere.ts';
 import type { VersionSource } from './find-version.ts';
+import { refusalOf } from './judge-commit.ts';
 import type { ManifestFiles } from './manifest-files.ts';
 import { filesAt } from './manifest-files.ts';
 import { Memory } from './memory.ts';
@@ -59,6 +64,10 @@ export interface Reading {
   readonly members: readonly { readonly name: string; readonly email: string; readonly role: string }[] | null;
   /** Who waits for whom: dependents by deployment. */
   readonly dependents: ReadonlyMap<string, readonly string[]>;
+  /** Whom the next head is judged by; null like `members`. */
+  readonly trust: Trust | null;
+  /** A newer head that the policy refuses: this reading is of the one before it. */
+  readonly refused: { readonly commit: string; readonly problem: Problem } | null;
 }
 
 export interface ReaderOptions {
@@ -75,6 +84,8 @@ export interface ReaderOptions {
   readonly beside?: { readonly prefixes: readonly string[]; keep(refs: ReadonlyMap<string, RemoteRef>): readonly Want[] };
   /** Who reads products of other repositories; without it they are refused. */
   readonly sources?: ElsewhereReader;
+  /** From the database: the head that was read last and whom the next is judged by; asked for a new head alone. */
+  accepted?(): Promise<Accepted | null>;
   /** From the database: what is frozen (R8, R9), and who owns which target (R10). */
   frozen(): Promise<ReadonlyMap<string, StoredVersion>>;
   owners(): Promise<ReadonlyMap<string, string>>;
@@ -111,6 +122,8 @@ export class RepositoryReader {
   /** Other commits that versions are read at. */
   readonly #others: CommitFiles;
   readonly #sources: ElsewhereReader;
+  readonly #accepted: AcceptedHead;
+  #trust: Trust = ANYBODY;
   #refs: ReadonlyMap<string, RemoteRef> = new Map();
   #frozen: ReadonlyMap<string, StoredVersion> = new Map();
   #owners: ReadonlyMap<string, string> = new Map();
@@ -120,12 +133,18 @@ export class RepositoryReader {
   constructor(options: ReaderOptions) {
     this.#options = options;
     this.#others = new CommitFiles(options);
+    this.#accepted = new AcceptedHead(options);
     this.#sources = options.sources ?? nowhereElse('SourceNotAllowed', 'error', (repository) => `the controller configuration allows no source ${scrub(repository)}`);
   }
 
+  /** Others may have read on meanwhile: what was accepted last is asked for again. */
+  takeOver(): void {
+    this.#accepted.forget();
+  }
+
   /**
-   * Returns `before` itself when nothing moved. Throws `RefMissing` when the branch is gone, and what the remote throws;
-   * nothing is lost by that.
+   * Returns `before` itself when nothing moved. Throws `RefMissing` when the branch is gone, `HeadRefused` when the policy refuses
+   * its head and there is none before, and what the remote throws; nothing is lost by that.
    */
   async read(before: Reading | undefined, signal: AbortSignal): Promise<Reading> {
     const { remote, branch, mirror } = this.#options;
@@ -135,42 +154,47 @@ export class RepositoryReader {
       ...(this.#options.onRequest && { onRequest: this.#options.onRequest }),
     });
     this.#refs = refs;
-    const head = this.#options.at === undefined ? refs.get(`refs/heads/${branch}`) : { oid: this.#options.at };
-    if (head === undefined) throw new TagboatError('RefMissing', `${remote.url} has no branch ${branch}`);
+    const { at } = this.#options;
+    const tip = at ?? refs.get(`refs/heads/${branch}`)?.oid;
+    if (tip === undefined) throw new TagboatError('RefMissing', `${remote.url} has no branch ${branch}`);
     const frozen = await this.#options.frozen();
     this.#frozen = frozen;
     // The same list while it says the same: nothing is resolved again for it.
     this.#recipients = new Map([...((await this.#options.recipients?.()) ?? [])].map(([node, keys]) => [node, this.#memory.same(`recipients ${node}`, keys)]));
     this.#tags = new Map([...((await this.#options.followed?.()) ?? [])].map(([target, digests]) => [target, this.#memory.same(`followed ${target}`, digests)]));
-    const extra = [...(this.#options.at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: head.oid }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid)).map(beside)];
+    const extra = [...(at === undefined ? [] : [{ ref: 'refs/tagboat/at', oid: at }]), ...(this.#options.beside?.keep(refs) ?? []).filter((want) => mirror.has(want.oid)).map(beside)];
     const headBefore = this.#head;
-    if (headBefore?.commit !== head.oid) {
+    if (headBefore?.commit !== tip && !this.#accepted.refuses(tip)) {
       // The products of the present head tell which tags matter; what a new head brings besides is fetched after it.
       const known = headBefore === undefined ? [`refs/heads/${branch}`] : this.#watched(headBefore.set, refs);
       await mirror.fetch([...wantsOf(known, refs), ...extra], { signal });
     }
-    const files = await filesAt(this.#options, head.oid, headBefore, signal);
+    const { commit, refusal } = at === undefined ? await this.#accepted.choose(tip, headBefore, signal) : { commit: at, refusal: undefined };
+    const files = await filesAt(this.#options, commit, headBefore, signal);
     const { elsewhere, own, followed } = this.#about(files.set);
     const states = await this.#sources.look(elsewhere);
     const watched = this.#watched(files.set, refs);
-    const refsDigest = hashOf([stateOf(own, branchesOf(followed).concat(branch), refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients], [...this.#tags]]);
+    const refsDigest = hashOf([stateOf(own, branchesOf(followed).concat(branch), refs), [...frozen.keys()].sort(), elsewhereDigest(elsewhere, states), [...this.#recipients], [...this.#tags], commit]);
     if (before !== undefined && headBefore !== undefined && before.refsDigest === refsDigest) return before;
     if (wantsOf(watched, refs).some((want) => !mirror.has(want.oid))) await mirror.fetch([...wantsOf(watched, refs), ...extra], { signal });
     this.#head = files;
+    const accepted = this.#accepted.accept(files);
+    this.#trust = accepted.trust ?? ANYBODY;
 
     this.#owners = await this.#options.owners();
     this.#interpreted = await this.#interpret(files, states, this.#memory, this.#others, signal);
     const { desired, problems, versions, unread, dependents } = this.#interpreted;
     this.#others.forgetUnused();
     this.#sources.forgetUnused();
-    const author = (await mirror.commit(head.oid)).author;
+    const author = (await mirror.commit(commit)).author;
     const members = (teamManifest(files.set, this.#options.team)?.spec.members ?? []).map(({ name, email, role = 'user' }) => ({ name, email, role }));
     const profile = members.find((member) => member.email.toLowerCase() === author.email.toLowerCase());
+    const refused = refusal === undefined ? null : { commit: tip, problem: headProblem(refusal, files.set, this.#options.team, `; what is deployed stays at ${commit.slice(0, 12)}`) };
     return {
-      commit: head.oid,
+      commit,
       actor: profile?.email ?? `${author.name} <${author.email}>`,
       desired,
-      problems,
+      problems: refused === null ? problems : [...problems, refused.problem].sort(compareProblems),
       notifications: this.#memory.same('notifications', [...files.set.byKind.Notification.values()].map(({ name, spec }) => declaredNotification(name, spec))),
       nodes: this.#memory.same('nodes', [...files.set.byKind.Node.values()].map(({ name, spec }) => ({ name, type: spec.type, labels: textOf(spec.labels), agentVersion: spec.agentVersion ?? null }))),
       products: this.#memory.same('products', [...files.set.byKind.Product.values()].map(({ name, spec }) => ({ name, type: spec.type, description: spec.description ?? '' }))),
@@ -180,6 +204,8 @@ export class RepositoryReader {
       watched: this.#memory.same('watched', [{ url: remote.url, branches: [...new Set([branch, ...branchesOf(followed)])].sort(), tags: own.map(tagPattern).sort() }, ...elsewhereWatched(elsewhere, states)]),
       members: files.set.byKind.Team.size === 0 && files.set.problems.some(({ severity }) => severity === 'error') ? null : members,
       dependents,
+      trust: trustIn(files.set, this.#options.team) ?? null,
+      refused,
     };
   }
 
@@ -231,7 +257,16 @@ export class RepositoryReader {
     ];
     if (files.set.files === 0) problems.push(problem('RepositoryEmpty', NOWHERE, `there is no manifest at ${files.commit.slice(0, 12)}${this.#options.directory === '' ? '' : ` below ${this.#options.directory}`}`));
     const at = async (commit: string): Promise<ManifestFiles> => (this.#head?.commit === commit ? this.#head : others.at(commit, this.#head, signal));
-    const source: VersionSource = { versions, frozen, branch, head: files, elsewhere: elsewhere.views, at };
+    const trust = this.#trust;
+    const judge = hashOf(trust);
+    const source: VersionSource = {
+      versions, frozen, branch, head: files, elsewhere: elsewhere.views, at,
+      refusal: async ({ product, kind, name, ref, commit, tagObject }) => {
+        if (trust === ANYBODY) return undefined;
+        const tag = tagObject === null || tagObject === commit ? undefined : { oid: tagObject, name: ref.replace('refs/tags/', '') };
+        return memory.once('refusal', `${kind} ${product}/${name}`, `${judge} ${commit} ${tagObject ?? ''} ${ref}`, async () => refusalOf(elsewhere.views.get(product) ?? mirror, commit, trust, tag));
+      },
+    };
     const team = this.#options.team === '' ? (teamManifest(files.set)?.name ?? 'team') : this.#options.team;
     const resolved = await resolveTeam({ team, files, source, problems, memory, owners: this.#owners, recipients: this.#recipients, followed: this.#tags }, last && changed && last.desired.team === team ? { resolved: last.resolved, changed } : undefined);
     const { desired, dependents } = resolved;

@@ -6,7 +6,7 @@ import { markUndeclared, saveDesired } from '../store/deployments.ts';
 import { forgetFollowed } from '../store/followed.ts';
 import { saveNodes } from '../store/nodes.ts';
 import { saveNotifications } from '../store/notifications.ts';
-import { saveSynced } from '../store/teams.ts';
+import { saveRefusal, saveSynced } from '../store/teams.ts';
 import { saveProducts, saveVersions } from '../store/versions.ts';
 import type { Reading } from './read-repository.ts';
 
@@ -31,7 +31,8 @@ export async function saveReading(pool: DatabasePool, reading: Reading, before: 
     await forgetFollowed(tx, desired.team, followed);
     if (gone) await markUndeclared(tx, desired.team, [...names(reading)]);
     if (before?.watched !== reading.watched) await saveWatched(tx, desired.team, reading.watched);
-    await saveSynced(tx, desired.team, desired.commit, reading.refsDigest, reading.members);
+    await saveSynced(tx, desired.team, desired.commit, reading.refsDigest, reading.members, reading.trust);
+    await saveRefusal(tx, desired.team, reading.refused);
   });
   const removalsMayChange = before !== undefined && before.desired.mayRemove !== desired.mayRemove;
   return before === undefined || gone || removalsMayChange ? 'all' : changed;

@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises';
 import { TagboatError, explainError } from '../errors.ts';
 import { nextDelay } from '../git/backoff.ts';
 import { Mirror } from '../git/mirror.ts';
+import type { GitObject } from '../git/pack.ts';
 import { listRefs } from '../git/refs.ts';
 import type { RemoteRef } from '../git/refs.ts';
 import type { Remote } from '../git/remote.ts';
@@ -82,6 +83,11 @@ export class SourceRepository {
   /** The mirror with everything that `need` watches; undefined before the first good look. */
   mirror(need: SourceNeed): Mirror | undefined {
     return this.#has(need) ? this.#mirror : undefined;
+  }
+
+  async object(oid: string): Promise<GitObject> {
+    if (this.#mirror === undefined) throw new TagboatError('Internal', `${this.url} is not open`);
+    return this.#mirror.object(oid);
   }
 
   /** The manifests at or below the directory of a version manifest. */

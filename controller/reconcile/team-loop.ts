@@ -12,7 +12,8 @@ import type { Plan } from '../plan/types.ts';
 import { summarize } from '../plan/explain.ts';
 import { nextDelay } from '../git/backoff.ts';
 import { LeaseKeeper } from '../store/lease.ts';
-import { savePoll, saveProblems } from '../store/teams.ts';
+import { savePoll, saveProblems, saveRefusal } from '../store/teams.ts';
+import { HeadRefused } from './accepted-head.ts';
 import { Bell } from './bell.ts';
 import { planTeam, teamLease } from './plan-team.ts';
 import type { Reading, RepositoryReader } from './read-repository.ts';
@@ -99,6 +100,7 @@ export class TeamLoop {
         }
         try {
           this.#all = true;
+          this.#options.reader.takeOver();
           await this.#hold(keeper, AbortSignal.any([signal, keeper.signal]));
         } finally {
           await keeper.release();
@@ -172,8 +174,21 @@ export class TeamLoop {
       log.info({ team, commit: reading.commit, problems: reading.problems.length }, 'read a new state of the repository');
     } catch (error) {
       if (signal.aborted) throw error;
-      await this.#pollFailed(error);
+      if (error instanceof HeadRefused) await this.#headRefused(error);
+      else await this.#pollFailed(error);
     }
+  }
+
+  /** Nothing is wrong with the repository itself: the next head is looked at as soon as it is there. */
+  async #headRefused(refused: HeadRefused): Promise<void> {
+    const { pool, team } = this.#options;
+    this.#failures = 0;
+    this.#notBefore = 0;
+    this.state = { ok: true, reason: refused.problem.message };
+    this.#options.onPoll?.('unchanged');
+    await savePoll(pool, team, 0);
+    await pool.transaction(async (tx) => saveRefusal(tx, team, refused));
+    await saveProblems(pool, team, [refused.problem]);
   }
 
   /** What runs stays as it is; the failure is visible on the page and polling goes on with back-off. */

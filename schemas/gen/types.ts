@@ -916,7 +916,7 @@ export interface TeamMember {
    */
   role?: 'owner' | 'admin' | 'user';
   /**
-   * Public keys that sign the commits of this person.
+   * Public keys that sign the commits of this person, or those of the Git host that signs the merges of this member.
    */
   keys?: PublicKey[];
 }
@@ -938,11 +938,11 @@ export interface PublicKey {
  */
 export interface TeamPolicy {
   /**
-   * Deploy only from commits that a member signed with one of the listed keys. Default: false.
+   * Deploy only from commits that a member signed with one of the listed keys. It is the commit that is read which counts: the head of a branch, a tag (or its commit). Members and keys are those of the last head that was accepted. Default: false.
    */
   requireSignedCommits?: boolean;
   /**
-   * Deploy only from commits whose author is a member. Default: false.
+   * Deploy only from commits whose author is a member, by the e-mail address. Anybody can write any author into a commit: what protects is requireSignedCommits. Default: false.
    */
   requireKnownAuthors?: boolean;
 }

@@ -1,0 +1,126 @@
+// @timeout 240
+/** The policy of a team from the push to the containers: what nobody signed, or the wrong one, changes nothing, whoever restarts. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Signature } from './signing.ts';
+import { commitSigned, sshSignature } from './signing.ts';
+import { sleepUntil } from './sleep-until.ts';
+import { Stack } from './stack.ts';
+import { deploymentManifest, NODE, PRODUCT, versionManifest } from './story.ts';
+
+const test = suite('policy to containers');
+const VERSION = 'products/shop/version.yaml';
+let stack: Stack;
+let keys: string;
+let ada: Signature;
+let eve: Signature;
+let good: string;
+
+test.before(async () => {
+  keys = mkdtempSync(join(tmpdir(), 'tagboat-policy-'));
+  ada = await sshSignature(keys, 'ada');
+  eve = await sshSignature(keys, 'eve');
+  stack = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, [VERSION]: versionManifest('1.0.0') }, { engine: createSimulatedEngine() });
+});
+test.after(async () => {
+  await stack.stop();
+  rmSync(keys, { recursive: true, force: true });
+});
+
+interface Team {
+  readonly commit: string;
+  readonly problems: readonly Problem[];
+}
+
+function team(policy: string, ...listed: readonly Signature[]): string {
+  return `apiVersion: tagboat/v1\nkind: Team\nmetadata: { name: acme }\nspec:\n  members: [ { name: Ada, email: ada@example.test, keys: [ ${listed.map(({ listed: { type, key } }) => `{ type: ${type}, key: "${key}" }`).join(', ')} ] } ]\n  policy: { ${policy} }\n`;
+}
+
+async function refusedIs(commit: string): Promise<Problem> {
+  const found = await sleepUntil(async () => (await stack.get<Team>('')).problems.find(({ code, message }) => code === 'CommitRefused' && message.includes(commit.slice(0, 12))), { what: `the refusal of ${commit}`, timeoutMs: 30_000 });
+  const { commit: shown, problems } = await stack.get<Team>('');
+  assert.is(shown, good);
+  assert.is(problems.length, 1);
+  return found;
+}
+
+async function audited(): Promise<string[]> {
+  const { rows } = await stack.get<{ rows: { action: string; commit: string | null; result: string; actor: string }[] }>('/audit?limit=1000');
+  return rows.filter(({ action }) => action === 'commit.refused').map(({ commit, result, actor }) => `${actor} ${result} ${commit ?? ''}`).reverse();
+}
+
+async function unchanged(): Promise<void> {
+  const row = await stack.deployment('shop');
+  assert.equal([row?.commit, row?.status, row?.sync, row?.health], [good, 'successful', 'synced', 'healthy']);
+  assert.ok(row?.containers.some(({ image }) => image === 'tagboat-test-web:1.0.0'));
+}
+
+async function signed(by: Signature, files: Readonly<Record<string, string | null>>, message: string): Promise<string> {
+  const oid = await commitSigned(stack.repository, by, files, message);
+  stack.controller.pollSoon('acme');
+  return oid;
+}
+
+test('what a member signed is deployed', async () => {
+  await stack.push({ 'team.yaml': team('requireSignedCommits: true', ada) }, 'turn it on');
+  good = await signed(ada, { 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n') }, 'deploy');
+  await stack.settled('shop', 'main', good);
+});
+
+test('what nobody signed changes nothing: no version, no removal; it is told once, on the page and in the audit log', async () => {
+  const bad = await stack.push({ [VERSION]: versionManifest('6.6.6'), 'deployments/shop.yaml': null }, 'evil');
+  const problem = await refusedIs(bad);
+  assert.equal([problem.file, problem.line, problem.severity], ['team.yaml', 6, 'error']);
+  assert.match(problem.message, /of Ada Test <ada@example.test> is not signed \(requireSignedCommits\)/);
+  assert.match(problem.hint, /let a member commit on top/);
+  assert.match(await stack.look(''), /the head is not deployed/);
+  await unchanged();
+
+  // Neither time nor a restart makes it good, nor tells it again.
+  await stack.controller.stop();
+  await stack.startController();
+  await refusedIs(bad);
+  const polled = (await stack.get<{ polledAt: string }>('')).polledAt;
+  await sleepUntil(async () => (await stack.get<{ polledAt: string }>('')).polledAt > polled, { what: 'another poll', timeoutMs: 20_000 });
+  await stack.until('shop', 'the node is back', ({ health }) => health === 'healthy');
+  await unchanged();
+  assert.equal(await audited(), [`controller CommitRefused ${bad}`]);
+});
+
+test('a commit that brings its own key, or turns the policy off, is judged by what was before it', async () => {
+  const hers = await signed(eve, { 'team.yaml': team('requireSignedCommits: true', ada, eve) }, 'let me in');
+  assert.match((await refusedIs(hers)).message, /is signed with SHA256:\S+, which no member lists/);
+  const off = await stack.push({ 'team.yaml': team('requireSignedCommits: false', ada) }, 'off');
+  await refusedIs(off);
+  const after = await signed(eve, { [VERSION]: versionManifest('6.6.7') }, 'go on');
+  await refusedIs(after);
+  await unchanged();
+  assert.is((await audited()).length, 4);
+});
+
+test('a member commits on top, and it goes on; an unsigned tag holds up its own deployment alone', async () => {
+  await stack.repository.tag('shop/1.0.0', good);
+  await stack.repository.tag('shop/1.1.0', await stack.repository.commit({ 'notes.txt': 'x' }, 'work', { branch: 'work' }));
+  const tagged = (name: string, version: string): string => deploymentManifest(name, `  version: ${version}\n`).replace('name: shop', `name: ${name}`);
+  good = await signed(ada, { 'team.yaml': team('requireSignedCommits: true', ada), [VERSION]: versionManifest('1.2.0'), 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n'), 'deployments/one.yaml': tagged('one', '1.0.0'), 'deployments/two.yaml': tagged('two', '1.1.0') }, 'mend');
+  const row = await stack.settled('shop', 'main', good);
+  assert.ok(row.containers.some(({ image }) => image === 'tagboat-test-web:1.2.0'));
+  await stack.settled('one', '1.0.0');
+  const two = await stack.until('two', 'blocked', ({ sync }) => sync === 'blocked');
+  assert.match(two.reason, /version 1\.1\.0 of shop is not deployed: commit \w+ of .* is not signed/);
+  const { problems, commit } = await stack.get<Team>('');
+  assert.equal(problems.map(({ code, file, object }) => [code, file, object]), [['CommitRefused', 'deployments/two.yaml', 'Deployment/two']]);
+  assert.is(commit, good);
+  await stack.repository.tag('shop/1.1.0', good, { force: true });
+  stack.controller.pollSoon('acme');
+  await stack.settled('two', '1.1.0');
+  assert.equal((await stack.get<Team>('')).problems, []);
+  assert.is((await audited()).length, 4);
+});
+
+test.run();
