@@ -35,7 +35,10 @@ const notHere = nowhereElse('SourceNotRead', 'warning', (repository) => `its ver
 export interface Clone {
   /** A commit as the head of the branch. */
   read(commit: string): Promise<Reading>;
-  /** What the policy of the team says of a commit that was read, by the Team manifest of `by`, another one in its history or itself. */
+  /**
+   * What the policy of the team says of a commit that was read, by the Team manifest of `by`, another one in its history or itself. A warning: what
+   * merges the commit is mostly another one.
+   */
   judge(commit: string, by: string): Promise<readonly Problem[]>;
 }
 
@@ -50,7 +53,7 @@ export async function withClone<T>(clone: string, { frozen = new Map(), owners =
     const judge: Clone['judge'] = async (commit, by) => {
       const { set } = await filesAt({ mirror, cache, directory: settings.directory }, by, undefined, AbortSignal.timeout(120_000));
       const refusal = await refusalOf(mirror, commit, trustIn(set, settings.team) ?? ANYBODY);
-      return refusal === undefined ? [] : [headProblem(refusal, set, settings.team)];
+      return refusal === undefined ? [] : [{ ...headProblem(refusal, set, settings.team), severity: 'warning', message: `as the head of the branch it would not be deployed: ${refusal.message}` }];
     };
     return await work({ read, judge });
   } finally {

@@ -1,6 +1,6 @@
 /** The commands as people call them: what they print and how they end. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -9,6 +9,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seal } from '../../proto/sealed.ts';
 import { packageRoot } from '../package-root.ts';
+import type { Problem } from '../model/problem.ts';
+import { TestRepository } from '../testing/git-repository.ts';
+import { registerPlan } from './plan.ts';
 import { registerRender } from './render.ts';
 import { registerValidate } from './validate.ts';
 
@@ -100,6 +103,38 @@ test('wrong use ends with 2', async () => {
   assert.is((await run('validate', join(scratch, 'nowhere'))).code, 2);
   assert.is((await run('validate', quickstart, '--rev', 'no-such-revision')).code, 2);
   assert.is((await run('render', quickstart, '--deployment', 'nobody')).code, 2);
+});
+
+test('a revision is judged by the policy of the commit before it; files that nobody committed are not', async () => {
+  const repository = await TestRepository.create('judged', scratch);
+  const team = (policy: string): string => `apiVersion: tagboat/v1\nkind: Team\nmetadata: { name: acme }\nspec:\n  members: [ { name: Ada, email: ada@example.test } ]\n  policy: { ${policy} }\n`;
+  const first = await repository.commit({ 'team.yaml': team('requireKnownAuthors: true') });
+  const off = await repository.commit({ 'team.yaml': team('requireKnownAuthors: false') }, 'off', { author: { name: 'Eve', email: 'eve@example.test' } });
+  const after = await repository.commit({ 'notes.txt': 'x' }, 'on', { author: { name: 'Eve', email: 'eve@example.test' } });
+  const judged = async (rev: string): Promise<unknown[]> => {
+    const { code, stdout } = await run('validate', repository.directory, '--rev', rev, '--format', 'json');
+    return [code, (JSON.parse(stdout) as { problems: Problem[] }).problems.map(({ code: of, file, line }) => [of, file, line])];
+  };
+  assert.equal(await judged(first), [0, []]);
+  assert.equal(await judged(off), [1, [['CommitRefused', 'team.yaml', 6]]]);
+  assert.equal(await judged(after), [0, []]);
+  const planned = async (...args: string[]): Promise<string> => {
+    let out = '';
+    const program = new Command('tagboat').exitOverride();
+    registerPlan(program, { env: {}, directory: repository.directory, out: (text) => void (out += text), err: (text) => void (out += text), exit: () => undefined });
+    await program.parseAsync(['plan', ...args], { from: 'user' });
+    return out;
+  };
+  assert.match(await planned('--head', off), /team\.yaml:6:\d+ +warning CommitRefused: as the head of the branch it would not be deployed: commit \w+ is written by Eve/);
+  assert.not.match(await planned('--head', after), 'CommitRefused');
+  assert.match(await planned('--head', after, '--base', first), 'CommitRefused');
+
+  const plain = join(scratch, 'plain');
+  mkdirSync(plain);
+  writeFileSync(join(plain, 'team.yaml'), team('requireSignedCommits: true').replace('ada@example.test', 'ada@example.test, keys: [ { type: ssh, key: "ssh-ed25519 AAAAC3Nza" }, { type: gpg, key: none } ]'));
+  const { code, stdout } = await run('validate', plain);
+  assert.is(code, 0);
+  assert.equal(stdout.match(/^team\.yaml:5:\d+ +SigningKeyInvalid \(warning\) +this key of Ada is no public (SSH|OpenPGP) key; nothing that it signs counts/gm)?.length, 2, stdout);
 });
 
 test('an empty directory is a problem', async () => {

@@ -121,9 +121,9 @@ export function trustIn(set: ManifestSet, team: string): Trust | undefined {
   return manifest === undefined && set.problems.some(({ severity }) => severity === 'error') ? undefined : trustOf(manifest);
 }
 
-/** At the switch that says no, in the manifests that are gone by. */
-export function headProblem({ message, hint, policy }: Refusal, set: ManifestSet, team: string, stays = ''): Problem {
+/** At the switch that says no, in the manifests that are gone by. `stays`: at which commit. */
+export function headProblem({ message, hint, policy }: Refusal, set: ManifestSet, team: string, stays?: string): Problem {
   const manifest: Manifest<'Team'> | undefined = teamManifest(set, team);
   const at = manifest?.spec.policy?.[policy] === true ? manifest.keyPosition(`/spec/policy/${policy}`) : { file: '', line: 0, column: 0 };
-  return problem('CommitRefused', at, `the head is not deployed: ${message}${stays}`, { hint });
+  return problem('CommitRefused', at, `the head is not deployed: ${message}${stays === undefined ? '' : `; what is deployed stays at ${stays.slice(0, 12)}`}`, { hint });
 }

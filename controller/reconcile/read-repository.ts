@@ -189,7 +189,7 @@ export class RepositoryReader {
     const author = (await mirror.commit(commit)).author;
     const members = (teamManifest(files.set, this.#options.team)?.spec.members ?? []).map(({ name, email, role = 'user' }) => ({ name, email, role }));
     const profile = members.find((member) => member.email.toLowerCase() === author.email.toLowerCase());
-    const refused = refusal === undefined ? null : { commit: tip, problem: headProblem(refusal, files.set, this.#options.team, `; what is deployed stays at ${commit.slice(0, 12)}`) };
+    const refused = refusal === undefined ? null : { commit: tip, problem: headProblem(refusal, files.set, this.#options.team, commit) };
     return {
       commit,
       actor: profile?.email ?? `${author.name} <${author.email}>`,

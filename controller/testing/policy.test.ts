@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createSimulatedEngine } from '../../agents/simulated/engine.ts';
+import { createContainerEngine } from '../../agents/containers/engine.ts';
+import { SimulatedRuntime } from '../../agents/simulated/simulated-runtime.ts';
 import type { Problem } from '../model/problem.ts';
+import { loadAccepted, saveTeam } from '../store/teams.ts';
 import type { Signature } from './signing.ts';
 import { commitSigned, sshSignature } from './signing.ts';
 import { sleepUntil } from './sleep-until.ts';
@@ -15,6 +17,8 @@ import { deploymentManifest, NODE, PRODUCT, versionManifest } from './story.ts';
 
 const test = suite('policy to containers');
 const VERSION = 'products/shop/version.yaml';
+const runtime = new SimulatedRuntime();
+const SHOP = deploymentManifest('shop', '  branch: main\n  selfHeal: true\n');
 let stack: Stack;
 let keys: string;
 let ada: Signature;
@@ -25,7 +29,7 @@ test.before(async () => {
   keys = mkdtempSync(join(tmpdir(), 'tagboat-policy-'));
   ada = await sshSignature(keys, 'ada');
   eve = await sshSignature(keys, 'eve');
-  stack = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, [VERSION]: versionManifest('1.0.0') }, { engine: createSimulatedEngine() });
+  stack = await Stack.start({ 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, [VERSION]: versionManifest('1.0.0') }, { engine: createContainerEngine(runtime) });
 });
 test.after(async () => {
   await stack.stop();
@@ -68,7 +72,7 @@ async function signed(by: Signature, files: Readonly<Record<string, string | nul
 
 test('what a member signed is deployed', async () => {
   await stack.push({ 'team.yaml': team('requireSignedCommits: true', ada) }, 'turn it on');
-  good = await signed(ada, { 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n') }, 'deploy');
+  good = await signed(ada, { 'deployments/shop.yaml': SHOP }, 'deploy');
   await stack.settled('shop', 'main', good);
 });
 
@@ -90,6 +94,15 @@ test('what nobody signed changes nothing: no version, no removal; it is told onc
   await stack.until('shop', 'the node is back', ({ health }) => health === 'healthy');
   await unchanged();
   assert.equal(await audited(), [`controller CommitRefused ${bad}`]);
+
+  // What is good goes on being looked after.
+  const healed = async (): Promise<number> => (await stack.get<{ rows: { action: string }[] }>('/audit?limit=1000')).rows.filter(({ action }) => action.includes('heal')).length;
+  runtime.tamper('shop-web', (one) => {
+    Object.assign(one.plan.config, { environment: { SNEAKED: 'in' } });
+  });
+  await sleepUntil(async () => (await healed()) > 0, { what: 'the mending', timeoutMs: 60_000 });
+  await stack.until('shop', 'mended', ({ drifted, status, health }) => !drifted && status === 'successful' && health === 'healthy');
+  await unchanged();
 });
 
 test('a commit that brings its own key, or turns the policy off, is judged by what was before it', async () => {
@@ -107,7 +120,7 @@ test('a member commits on top, and it goes on; an unsigned tag holds up its own 
   await stack.repository.tag('shop/1.0.0', good);
   await stack.repository.tag('shop/1.1.0', await stack.repository.commit({ 'notes.txt': 'x' }, 'work', { branch: 'work' }));
   const tagged = (name: string, version: string): string => deploymentManifest(name, `  version: ${version}\n`).replace('name: shop', `name: ${name}`);
-  good = await signed(ada, { 'team.yaml': team('requireSignedCommits: true', ada), [VERSION]: versionManifest('1.2.0'), 'deployments/shop.yaml': deploymentManifest('shop', '  branch: main\n'), 'deployments/one.yaml': tagged('one', '1.0.0'), 'deployments/two.yaml': tagged('two', '1.1.0') }, 'mend');
+  good = await signed(ada, { 'team.yaml': team('requireSignedCommits: true', ada), [VERSION]: versionManifest('1.2.0'), 'deployments/shop.yaml': SHOP, 'deployments/one.yaml': tagged('one', '1.0.0'), 'deployments/two.yaml': tagged('two', '1.1.0') }, 'mend');
   const row = await stack.settled('shop', 'main', good);
   assert.ok(row.containers.some(({ image }) => image === 'tagboat-test-web:1.2.0'));
   await stack.settled('one', '1.0.0');
@@ -121,6 +134,16 @@ test('a member commits on top, and it goes on; an unsigned tag holds up its own 
   await stack.settled('two', '1.1.0');
   assert.equal((await stack.get<Team>('')).problems, []);
   assert.is((await audited()).length, 4);
+});
+
+test('what the operator points to another place begins anew there', async () => {
+  const { pool } = stack.db;
+  assert.is((await loadAccepted(pool, 'acme'))?.commit, good);
+  const settings = { name: 'acme', repository: `${stack.server.url}/acme.git`, branch: 'main', directory: '' };
+  await saveTeam(pool, settings);
+  assert.is((await loadAccepted(pool, 'acme'))?.trust?.requireSignedCommits, true);
+  await saveTeam(pool, { ...settings, branch: 'other' });
+  assert.is(await loadAccepted(pool, 'acme'), null);
 });
 
 test.run();
