@@ -181,15 +181,27 @@ scene('a replica without a past goes by what the database says, after a force-pu
   assert.is(still.commit, good, 'who has it stays at it');
   assert.ok(still.refused);
 
-  // The other one accepted more meanwhile; whoever takes over does not go by what it remembers.
-  await w.repository.forcePush('main', good);
-  assert.is((await one.read(first)).refused, null);
-  const mallory = { author: { name: 'Mallory', email: 'mallory@example.test' } };
-  await w.repository.commit({ 'team.yaml': team(ON, 'mallory@example.test') });
-  await two.read(still);
-  const theirs = await w.repository.commit({ 'notes.txt': 'x' }, 'as a member', mallory);
+});
+
+scene('who takes over a team does not go by what it remembers', async (w) => {
+  const [one, two] = [await w.replica(), await w.replica()];
+  await w.repository.commit(files('1.0.0'));
+  await w.repository.commit({ 'team.yaml': team(ON, 'eve@example.test') });
+  let mine = await one.read();
+  const hers = await w.repository.commit({ 'products/shop/version.yaml': versionManifest('2.0.0') }, 'as a member', EVE);
+  mine = await one.read(mine);
+  assert.is(mine.commit, hers);
+  // The other one reads that she is a member no more; then she takes that back by force.
+  const without = await w.repository.commit({ 'team.yaml': team(ON) });
+  assert.is((await two.read()).commit, without);
+  await w.repository.forcePush('main', hers);
   one.reader.takeOver();
-  assert.is((await one.read(first)).commit, theirs);
+  // What the other one read is gone from the branch, and this one never had it.
+  assert.instance(await one.read(mine).then(() => undefined, (error: unknown) => error), HeadRefused);
+  await w.repository.git(['config', 'uploadpack.allowAnySHA1InWant', 'true']);
+  // The refs are those of its own reading, and yet it is another one.
+  const now = await one.read(mine);
+  assert.equal([now.commit, now.refused?.commit], [without, hers]);
 });
 
 scene('a team that an earlier release has read is judged by what was read', async (w) => {
@@ -226,6 +238,9 @@ scene('a branch and another repository whose heads are refused freeze who follow
   assert.equal([...second.desired.blocked.values()].map(({ name, problems }) => [name, problems.map(({ code }) => code)]), [['lib', ['CommitRefused']], ['next', ['CommitRefused']]]);
   assert.is(second.desired.deployments.get('shop'), first.desired.deployments.get('shop'));
   assert.is(second.refused, null);
+  // A Team manifest that nobody can read lets nobody in either.
+  await w.repository.commit({ 'team.yaml': 'kind: Team\nspec: [' });
+  assert.equal([...(await read(second)).desired.blocked.keys()], ['lib', 'next']);
   await w.repository.commit({ 'products/shop/version.yaml': versionManifest('1.0.2') }, 'good', { branch: 'next' });
   await lib.commit(libVersion('1.0.2'));
   assert.is((await read(second)).desired.blocked.size, 0);

@@ -182,6 +182,8 @@ export class TeamLoop {
   /** Nothing is wrong with the repository itself: the next head is looked at as soon as it is there. */
   async #headRefused(refused: HeadRefused): Promise<void> {
     const { pool, team } = this.#options;
+    // One that is kept from an earlier term is of another head than the accepted one: nothing is planned by it.
+    this.#reading = undefined;
     this.#failures = 0;
     this.#notBefore = 0;
     this.state = { ok: true, reason: refused.problem.message };

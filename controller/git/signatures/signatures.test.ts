@@ -61,6 +61,20 @@ function armour(payload: string | Buffer, file = ada.file, namespace = 'git', ha
   return execFileSync('ssh-keygen', ['-q', '-Y', 'sign', '-n', namespace, '-O', `hashalg=${hash}`, '-f', file], { input: payload, encoding: 'latin1', stdio: ['pipe', 'pipe', 'ignore'] });
 }
 
+/** What a signature with SHA-256 is over. */
+function framed(payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('SSHSIG'), sshString('git'), sshString(''), sshString('sha256'), sshString(createHash('sha256').update(payload).digest())]);
+}
+
+function envelope(blob: Buffer, signature: Buffer): string {
+  const bytes = Buffer.concat([Buffer.from('SSHSIG\0\0\0\x01'), sshString(blob), sshString('git'), sshString(''), sshString('sha256'), sshString(signature)]);
+  return `-----BEGIN SSH SIGNATURE-----\n${bytes.toString('base64').replaceAll(/.{70}/g, '$&\n')}\n-----END SSH SIGNATURE-----\n`;
+}
+
+function sshInteger(bytes: Buffer): Buffer {
+  return sshString(bytes[0]! >= 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes.subarray(bytes.findIndex((byte) => byte !== 0)));
+}
+
 /** Whether git takes it for Ada's. */
 async function gitSays(bytes: Buffer): Promise<boolean> {
   const allowed = join(directory, 'allowed');
@@ -91,9 +105,14 @@ test('what is not signed is not; what carries a signature of something else neit
   assert.is(await judged(withHeader(text, armour(text, ada.file, 'file')), [ada.listed]), 'has a signature that cannot be read', 'made for a file');
   const short = await sshSignature(directory, 'short', ['-t', 'rsa', '-b', '1024']);
   assert.is(await judged(withHeader(text, armour(text, short.file)), [short.listed]), 'has a signature that cannot be read', 'a short RSA key');
-  const weak = Buffer.from(armour(text, (await sshSignature(directory, 'weak', KINDS.rsa)).file).replaceAll(/-----.*-----|\n/g, ''), 'base64').toString('latin1').replace('\0\0\0\x0crsa-sha2-512', '\0\0\0\x07ssh-rsa');
-  const sha1 = `-----BEGIN SSH SIGNATURE-----\n${Buffer.from(weak, 'latin1').toString('base64')}\n-----END SSH SIGNATURE-----\n`;
-  assert.is(await judged(withHeader(text, sha1), [{ type: 'ssh', key: execFileSync('cat', [join(directory, 'weak.pub')], { encoding: 'utf8' }) }]), 'has a signature that cannot be read', 'RSA with SHA-1');
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { n, e } = rsa.publicKey.export({ format: 'jwk' });
+  const blob = Buffer.concat([sshString('ssh-rsa'), ...[e, n].map((number) => sshInteger(Buffer.from(number!, 'base64url')))]);
+  const listed = { type: 'ssh', key: `ssh-rsa ${blob.toString('base64')}` } as const;
+  for (const [format, hash, says] of [['rsa-sha2-256', 'sha256', 'ada@example.test'], ['ssh-rsa', 'sha1', 'has a signature that cannot be read']] as const) {
+    const signature = Buffer.concat([sshString(format), sshString(sign(hash, framed(Buffer.from(text)), rsa.privateKey))]);
+    assert.is(await judged(withHeader(text, envelope(blob, signature)), [listed]), says, format);
+  }
 });
 
 test('the payload is that of git: other headers stay, signatures of either hash go, several count for none', async () => {
@@ -131,23 +150,20 @@ test('security keys: what they sign is what OpenSSH takes for signed', async () 
   const payload = Buffer.from('tree x\n\nmessage\n');
   const application = sshString('ssh:tagboat');
   const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
-  const framed = Buffer.concat([Buffer.from('SSHSIG'), sshString('git'), sshString(''), sshString('sha256'), sshString(sha256(payload))]);
   const touched = Buffer.from([1, 0, 0, 0, 7]);
-  const signed = Buffer.concat([sha256(Buffer.from('ssh:tagboat')), touched, sha256(framed)]);
+  const signed = Buffer.concat([sha256(Buffer.from('ssh:tagboat')), touched, sha256(framed(payload))]);
   const ed = generateKeyPairSync('ed25519');
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const [x, y] = ['x', 'y'].map((name) => Buffer.from((ec.publicKey.export({ format: 'jwk' }) as Record<string, string>)[name]!, 'base64url')) as [Buffer, Buffer];
   const pair = sign('sha256', signed, { key: ec.privateKey, dsaEncoding: 'ieee-p1363' });
-  const mpint = (bytes: Buffer): Buffer => sshString(bytes[0]! >= 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes.subarray(bytes.findIndex((byte) => byte !== 0)));
   const cases = [
     { type: 'sk-ssh-ed25519@openssh.com', key: sshString(Buffer.from(ed.publicKey.export({ format: 'jwk' }).x!, 'base64url')), value: sign(null, signed, ed.privateKey) },
-    { type: 'sk-ecdsa-sha2-nistp256@openssh.com', key: Buffer.concat([sshString('nistp256'), sshString(Buffer.concat([Buffer.from([4]), x, y]))]), value: Buffer.concat([mpint(pair.subarray(0, 32)), mpint(pair.subarray(32))]) },
+    { type: 'sk-ecdsa-sha2-nistp256@openssh.com', key: Buffer.concat([sshString('nistp256'), sshString(Buffer.concat([Buffer.from([4]), x, y]))]), value: Buffer.concat([sshInteger(pair.subarray(0, 32)), sshInteger(pair.subarray(32))]) },
   ];
   for (const { type, key, value } of cases) {
     const blob = Buffer.concat([sshString(type), key, application]);
     const signature = Buffer.concat([sshString(type), sshString(value), touched]);
-    const envelope = Buffer.concat([Buffer.from('SSHSIG\0\0\0\x01'), sshString(blob), sshString('git'), sshString(''), sshString('sha256'), sshString(signature)]);
-    const armoured = `-----BEGIN SSH SIGNATURE-----\n${envelope.toString('base64').replaceAll(/.{70}/g, '$&\n')}\n-----END SSH SIGNATURE-----\n`;
+    const armoured = envelope(blob, signature);
     const listed = { type: 'ssh', key: `${type} ${blob.toString('base64')} token` } as const;
     assert.equal(await signerOf({ payload, signature: armoured }, members(listed), new Date()), { member: 'ada@example.test' }, type);
     assert.ok('why' in (await signerOf({ payload: Buffer.from('other'), signature: armoured }, members(listed), new Date())));
@@ -159,16 +175,16 @@ test('security keys: what they sign is what OpenSSH takes for signed', async () 
 
 test('a signature that is cut, changed or huge is none, and nothing throws', async () => {
   const text = raw('commit', await repository.commit({ 'd.txt': 'd' })).toString('latin1');
-  const envelope = Buffer.from(armour(text).replaceAll(/-----.*-----|\n/g, ''), 'base64');
+  const whole = Buffer.from(armour(text).replaceAll(/-----.*-----|\n/g, ''), 'base64');
   const wrapped = (bytes: Buffer): string => `-----BEGIN SSH SIGNATURE-----\n${bytes.toString('base64')}\n-----END SSH SIGNATURE-----\n`;
-  assert.is(await judged(withHeader(text, wrapped(envelope)), [ada.listed]), 'ada@example.test');
-  for (let at = 0; at < envelope.length; at += 1) {
-    assert.is.not(await judged(withHeader(text, wrapped(envelope.subarray(0, at))), [ada.listed]), 'ada@example.test', `cut at ${String(at)}`);
-    const changed = Buffer.from(envelope);
+  assert.is(await judged(withHeader(text, wrapped(whole)), [ada.listed]), 'ada@example.test');
+  for (let at = 0; at < whole.length; at += 1) {
+    assert.is.not(await judged(withHeader(text, wrapped(whole.subarray(0, at))), [ada.listed]), 'ada@example.test', `cut at ${String(at)}`);
+    const changed = Buffer.from(whole);
     changed[at]! ^= 0xff;
     assert.is.not(await judged(withHeader(text, wrapped(changed)), [ada.listed]), 'ada@example.test', `changed at ${String(at)}`);
   }
-  assert.is.not(await judged(withHeader(text, wrapped(Buffer.concat([envelope, Buffer.from([0])]))), [ada.listed]), 'ada@example.test', 'something is left over');
+  assert.is.not(await judged(withHeader(text, wrapped(Buffer.concat([whole, Buffer.from([0])]))), [ada.listed]), 'ada@example.test', 'something is left over');
   assert.is(await judged(withHeader(text, wrapped(Buffer.alloc(1_000_000, 1))), [ada.listed]), 'has a signature that is too large');
   for (const odd of ['', 'gpgsig', '-----BEGIN SSH SIGNATURE-----', '-----BEGIN PGP SIGNATURE-----\n\n=\n-----END PGP SIGNATURE-----', `-----BEGIN PGP SIGNATURE-----\n\n${'/'.repeat(9_000)}\n-----END PGP SIGNATURE-----`, '-----BEGIN SIGNED MESSAGE-----\nMII\n-----END SIGNED MESSAGE-----']) {
     assert.match(await judged(withHeader(text, odd), [ada.listed, { type: 'gpg', key: 'no key' }, { type: 'ssh', key: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample' }]), /^has a signature that (cannot be read|is neither SSH nor OpenPGP)$/);
