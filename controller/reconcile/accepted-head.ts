@@ -46,7 +46,7 @@ export class HeadRefused extends TagboatError {
   }
 }
 
-/** What a commit may fetch to be gone back to. */
+/** Of the answer, where the accepted head has to be fetched again. */
 const MAX_FETCH_BYTES = 268_435_456;
 
 export class AcceptedHead {
