@@ -198,7 +198,11 @@ scene('who takes over a team does not go by what it remembers', async (w) => {
   one.reader.takeOver();
   // What the other one read is gone from the branch, and this one never had it.
   assert.instance(await one.read(mine).then(() => undefined, (error: unknown) => error), HeadRefused);
+  w.server.log.length = 0;
+  assert.instance(await one.read(mine).then(() => undefined, (error: unknown) => error), HeadRefused);
+  assert.is(w.server.count(), 1, 'one listing and nothing else');
   await w.repository.git(['config', 'uploadpack.allowAnySHA1InWant', 'true']);
+  one.reader.takeOver();
   // The refs are those of its own reading, and yet it is another one.
   const now = await one.read(mine);
   assert.equal([now.commit, now.refused?.commit], [without, hers]);

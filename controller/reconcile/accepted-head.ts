@@ -48,11 +48,14 @@ export class HeadRefused extends TagboatError {
 
 /** Of the answer, where the accepted head has to be fetched again. */
 const MAX_FETCH_BYTES = 268_435_456;
+const ASK_AGAIN_MS = 60_000;
 
 export class AcceptedHead {
   readonly #options: AcceptedHeadOptions;
   #choice: Choice | undefined;
   #last: Accepted | undefined;
+  /** The accepted head could not be had; the server is not asked for it before. */
+  #askAgain = 0;
 
   constructor(options: AcceptedHeadOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class AcceptedHead {
   /** Another replica may have accepted others since: the database is asked again. */
   forget(): void {
     this.#choice = undefined;
+    this.#askAgain = 0;
   }
 
   /** Whether this tip was judged and refused; nothing of it is fetched again. */
@@ -103,6 +107,8 @@ export class AcceptedHead {
     const mirror: Mirror = this.#options.mirror;
     if (head?.commit === commit || mirror.has(commit)) return;
     try {
+      if (Date.now() < this.#askAgain) throw new TagboatError('RefMissing', `${commit} was not to be had`);
+      this.#askAgain = Date.now() + ASK_AGAIN_MS;
       await mirror.fetchBeside([{ ref: 'refs/tagboat/accepted', oid: commit }], { maxBytes: MAX_FETCH_BYTES, signal });
     } catch {
       signal.throwIfAborted();
