@@ -22,6 +22,14 @@ export async function sshSignature(directory: string, name: string, kind: readon
   return { file, listed: { type: 'ssh', key: readFileSync(`${file}.pub`, 'utf8').trim() }, config: ['-c', 'gpg.format=ssh', '-c', `user.signingkey=${file}`] };
 }
 
+/** Told loudly where there is no GnuPG; CI demands it (TAGBOAT_REQUIRE_ENGINE). */
+export async function gpgOrSkip(what: string): Promise<boolean> {
+  if (await execute('gpg', ['--version'], { timeout: 10_000 }).then(() => true, () => false)) return true;
+  console.log(`SKIPPED ${what}: needs GnuPG (Debian: gnupg)`);
+  if (process.env['TAGBOAT_REQUIRE_ENGINE'] === '1') throw new Error(`${what} needs GnuPG`);
+  return false;
+}
+
 /** A home of GnuPG; `close` ends its agent. */
 export class PgpHome {
   readonly #home: string;

@@ -11,7 +11,7 @@ import type { SigningKey, TrustedMember } from '../../model/trust.ts';
 import { sshKeyBlob } from '../../model/trust.ts';
 import { TestRepository } from '../../testing/git-repository.ts';
 import type { Signature } from '../../testing/signing.ts';
-import { commitSigned, PgpHome, sshSignature } from '../../testing/signing.ts';
+import { commitSigned, gpgOrSkip, PgpHome, sshSignature } from '../../testing/signing.ts';
 import { signedCommit, signedTag } from './signed-object.ts';
 import { signerOf } from './signer.ts';
 import { sshString } from './ssh-wire.ts';
@@ -23,6 +23,7 @@ let repository: TestRepository;
 let pgp: PgpHome;
 let ada: Signature & { readonly file: string };
 let eve: Signature & { readonly file: string };
+const withGpg = await gpgOrSkip('signatures of OpenPGP');
 
 test.before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'tagboat-sign-'));
@@ -32,7 +33,7 @@ test.before(async () => {
   eve = await sshSignature(directory, 'eve');
 });
 test.after(async () => {
-  await pgp.close();
+  if (withGpg) await pgp.close();
   await repository.remove();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -199,7 +200,9 @@ test('keys as authorized_keys and .pub files have them', () => {
   for (const text of ['', type, `ssh-rsa ${base64}`, `${type} ${base64.slice(0, 20)}!`, `${type} AAAA`]) assert.is(sshKeyBlob(text), undefined, text);
 });
 
-test('OpenPGP: keys and subkeys of gpg count while they are valid', async () => {
+const pgpTest = withGpg ? test : test.skip;
+
+pgpTest('OpenPGP: keys and subkeys of gpg count while they are valid', async () => {
   const key = await pgp.make('ada', 'ed25519');
   const bytes = raw('commit', await commitSigned(repository, await pgp.signature(key), { 'e.txt': '1' }));
   const { listed } = await pgp.signature(key);
@@ -228,7 +231,7 @@ test('OpenPGP: keys and subkeys of gpg count while they are valid', async () => 
   assert.match(await judged(bytes, [(await pgp.signature(key)).listed]), /or was revoked$/);
 });
 
-test('OpenPGP: what has expired does not count, whenever it is said to have been made', async () => {
+pgpTest('OpenPGP: what has expired does not count, whenever it is said to have been made', async () => {
   const then = ['--faked-system-time', '20240101T000000'];
   const key = await pgp.make('old', 'ed25519', '20240201T000000', then);
   const signature = await pgp.signature(key, then);
