@@ -115,7 +115,7 @@ export class DockerRuntime implements ContainerRuntime {
     const rows = await this.#docker.listContainers({ all: true, abortSignal: signal }).catch((error: unknown) => {
       throw engineError(error, 'listing containers');
     });
-    const containers = rows.filter((row) => !this.#options.isSelf(row.Id)).map((row) => summaryOf(row));
+    const containers = rows.filter((row) => isThere(row) && !this.#options.isSelf(row.Id)).map((row) => summaryOf(row));
     this.#owners = new Map(
       containers.flatMap((one) => {
         const team = one.labels[LABEL.team];
@@ -356,6 +356,14 @@ function errorIn(line: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What is removed while the engine is about to restart it can stay in the engine's list, without its name and until the engine is started
+ * anew: nothing can be asked of it or done to it. Whatever is there has a name.
+ */
+export function isThere(row: { readonly Names: readonly string[] | null }): boolean {
+  return (row.Names ?? []).length > 0;
 }
 
 function summaryOf(row: Docker.ContainerInfo): ContainerSummary {

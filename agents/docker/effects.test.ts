@@ -12,7 +12,7 @@ import { chooseStrategy } from '../../controller/plan/strategy.ts';
 import type { ContainerConfig } from '../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { INSIDE, samples } from '../testing/effects.ts';
-import { engineForTests, pulled, until } from '../testing/engine.ts';
+import { containersOf, engineForTests, pulled, until } from '../testing/engine.ts';
 import { freePorts } from '../testing/ports.ts';
 import { contextOf } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
@@ -65,7 +65,7 @@ if (world !== undefined) {
 
   test('name, replicas, labels', async () => {
     assert.is((await inspect('renamed')).Name, `/${prefix}-other`);
-    const rows = await docker.listContainers({ all: true, filters: { label: [`tagboat.dev/prefix=${prefix}`, 'tier=web'] } });
+    const rows = await containersOf(docker, `tagboat.dev/prefix=${prefix}`, 'tier=web');
     assert.equal(rows.map((row) => row.Names[0]), [`/${prefix}-plain`]);
     assert.is((await docker.listContainers({ all: true, filters: { name: [`${prefix}-absent`] } })).length, 0);
   });
@@ -198,7 +198,7 @@ if (world !== undefined) {
       assert.ok(end.outcome === 'failed' && end.code === 'ContainerExited' && end.restored, codeOf(end));
       assert.match(end.outcome === 'failed' ? end.reason : '', new RegExp(`^the ${['import container', 'config container', 'init container x'][index]} of ${own}-a \\(`));
       assert.match(end.outcome === 'failed' ? (end.evidence[0]?.logLines.join() ?? '') : '', /no such/i);
-      const rows = await docker.listContainers({ all: true, filters: { label: [`tagboat.dev/prefix=${own}`] } });
+      const rows = await containersOf(docker, `tagboat.dev/prefix=${own}`);
       assert.equal(rows.map((row) => [row.Id, row.State]), [[before, 'running']]);
     }
     const bounded = { ...spec({ importContainer: { image: 'busybox:1.36', volume: 'data', command: ['sleep', '600'] } }), timeouts: { attempt: '1m', pull: '1m', health: '1s' } };

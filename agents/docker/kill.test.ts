@@ -10,7 +10,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TargetMemory } from '../core/engine.ts';
 import { pooled } from '../core/pool.ts';
-import { engineForTests } from '../testing/engine.ts';
+import { containersOf, engineForTests } from '../testing/engine.ts';
 import { killAt } from '../testing/kill-at.ts';
 import { contextOf } from '../testing/spec.ts';
 import { rollOut } from '../containers/rollout.ts';
@@ -35,7 +35,7 @@ if (world !== undefined) {
   }
 
   async function picture(prefix: string): Promise<string[]> {
-    const rows = await docker.listContainers({ all: true, filters: { label: [`tagboat.dev/prefix=${prefix}`] } });
+    const rows = await containersOf(docker, `tagboat.dev/prefix=${prefix}`);
     return rows.map((row) => `${row.Names[0]?.slice(1)} ${row.Labels['tagboat.dev/reference']} ${row.State}`).sort();
   }
 

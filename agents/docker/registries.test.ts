@@ -10,7 +10,7 @@ import { seal } from '../../proto/sealed.ts';
 import type { TargetRegistry, TargetSpec } from '../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { Secrets } from '../core/secrets.ts';
-import { engineForTests, pulled } from '../testing/engine.ts';
+import { containersOf, engineForTests, pulled } from '../testing/engine.ts';
 import { PASSWORD, startRegistry, USER } from '../testing/registry.ts';
 import { contextOf, type TestContext } from '../testing/spec.ts';
 
@@ -119,7 +119,7 @@ if (world !== undefined) {
       const unmet = await engine.deploy(world.spec(prefix, { web: { image: `${name}:1`, config: { ...config, environment: { KEY: 'clear' } } } }), undefined, contextOf(++attempts, { secrets }));
       assert.is(codeOf(unmet), 'EnvironmentIncomplete');
       assert.match(unmet.outcome === 'failed' ? unmet.reason : '', /web: KEY is a secret and stands in clear.*; web: REGION is required and not set; nothing was touched/);
-      assert.equal(await docker.listContainers({ all: true, filters: { label: [`tagboat.dev/prefix=${prefix}`] } }), []);
+      assert.equal(await containersOf(docker, `tagboat.dev/prefix=${prefix}`), []);
       const sealed = { sealed: { harbor: await seal(Buffer.from('x'), { team: world.team, node: 'harbor' }, secrets.recipients) } };
       const met = await engine.deploy(world.spec(prefix, { web: { image: `${name}:1`, config: { ...config, environment: { REGION: 'eu' }, secrets: { KEY: sealed } } } }), undefined, contextOf(++attempts, { secrets }));
       assert.is(met.outcome, 'succeeded', JSON.stringify(met.outcome === 'failed' && met.reason));

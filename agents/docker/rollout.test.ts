@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { request } from 'node:http';
 import { createContainerEngine } from '../containers/engine.ts';
 import type { AttemptEnd } from '../core/engine.ts';
-import { engineForTests, pulled, until } from '../testing/engine.ts';
+import { containersOf, engineForTests, pulled, until } from '../testing/engine.ts';
 import { freePort } from '../testing/ports.ts';
 import { contextOf } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
@@ -27,7 +27,7 @@ if (world !== undefined) {
     return (await docker.getContainer(name).inspect()).Id;
   }
   async function namesOf(prefix: string): Promise<string[]> {
-    const rows = await docker.listContainers({ all: true, filters: { label: [`tagboat.dev/prefix=${prefix}`] } });
+    const rows = await containersOf(docker, `tagboat.dev/prefix=${prefix}`);
     return rows.map((row) => `${row.Names[0]?.slice(1)} ${row.State}`).sort();
   }
 

@@ -6,6 +6,7 @@ import type Docker from 'dockerode';
 import { randomBytes } from 'node:crypto';
 import { LABEL } from '../containers/labels.ts';
 import { connectDocker } from '../docker/connect.ts';
+import { isThere } from '../docker/docker-runtime.ts';
 import { createDockerEngine } from '../docker/engine.ts';
 import type { Engine } from '../core/engine.ts';
 import type { TargetSpec } from '../../schemas/gen/types.ts';
@@ -55,6 +56,11 @@ async function removeAll(docker: Docker, team: string): Promise<void> {
   for (const network of await docker.listNetworks({ filters })) await docker.getNetwork(network.Id).remove().catch(() => undefined);
   const { Volumes: volumes } = await docker.listVolumes({ filters });
   for (const volume of volumes ?? []) await docker.getVolume(volume.Name).remove().catch(() => undefined);
+}
+
+/** All containers that the engine has, or those with every one of these labels. */
+export async function containersOf(docker: Docker, ...labels: readonly string[]): Promise<readonly Docker.ContainerInfo[]> {
+  return (await docker.listContainers({ all: true, filters: { label: [...labels] } })).filter(isThere);
 }
 
 /** Its name, once the engine has it: what a test makes by hand is pulled by nobody else. */

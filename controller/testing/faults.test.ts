@@ -11,6 +11,7 @@ import { sql } from 'slonik';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
+import { containersOf } from '../../agents/testing/engine.ts';
 import { verifyAudit } from '../store/audit-verify.ts';
 import type { TestDatabase } from './database.ts';
 import { testDatabase } from './database.ts';
@@ -80,7 +81,7 @@ if (found !== null) {
     assert.is((await verifyAudit(db.pool)).firstBroken, undefined);
     const records = await db.pool.any(sql.type(z.object({ status: z.string() }))`select status from record where prefix = ${PREFIX}`);
     assert.equal(records.map((record) => record.status), [outcome === 'succeeded' ? 'successful' : 'failed'], 'R12: one record of a rolling version');
-    const containers = (await docker.listContainers({ all: true })).filter((item) => item.Names[0]!.startsWith(`/${PREFIX}-`));
+    const containers = (await containersOf(docker)).filter((item) => item.Names[0]!.startsWith(`/${PREFIX}-`));
     assert.equal(containers.map((item) => item.Names[0]).sort(), [`/${PREFIX}-db`, `/${PREFIX}-web`], 'one container of each image');
     const web = await docker.getContainer(`${PREFIX}-web`).inspect();
     assert.ok(web.State.Running);

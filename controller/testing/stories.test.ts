@@ -3,6 +3,7 @@
 /** The stories on a Docker host. */
 import type Dockerode from 'dockerode';
 import { createDockerEngine } from '../../agents/docker/engine.ts';
+import { containersOf } from '../../agents/testing/engine.ts';
 import { NODE, dockerOrSkip, sweepPrefixes, versionManifest } from './story.ts';
 import { tellStories } from './stories.ts';
 import type { StoryWorld } from './stories.ts';
@@ -32,7 +33,7 @@ function dockerWorld(docker: Dockerode): StoryWorld {
     },
     harm: (prefix) => named(prefix, 'web').remove({ force: true }),
     running: async (prefix) => {
-      const names = (await docker.listContainers({ all: true })).map((item) => item.Names[0]!.slice(1));
+      const names = (await containersOf(docker)).map((item) => item.Names[0]!.slice(1));
       return names.flatMap((name) => (name.startsWith(`${prefix}-`) ? [name.slice(prefix.length + 1)] : [])).sort();
     },
     hasVolume: async (prefix) => (await docker.listVolumes()).Volumes.some((volume) => volume.Name.startsWith(prefix)),
