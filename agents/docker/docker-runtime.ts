@@ -42,6 +42,7 @@ export interface DockerRuntimeOptions {
 
 const OUTPUT_SHOWN = 2000;
 const RESOLVE_MS = 30_000;
+const REMOVE_TRIES = 3;
 
 export class DockerRuntime implements ContainerRuntime {
   readonly type = 'docker';
@@ -181,14 +182,17 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async remove(id: string, signal: AbortSignal): Promise<void> {
-    try {
-      // Without `v`: not even a volume without a name is removed (R20).
-      await this.#docker.getContainer(id).remove({ force: true, abortSignal: signal });
-    } catch (error) {
-      if (isStatus(error, 404)) return;
-      // Somebody else is already removing it.
-      if (isStatus(error, 409)) return this.#waitUntilGone(id, signal);
-      throw engineError(error, 'removing a container');
+    for (let tries = 1; ; tries++) {
+      try {
+        // Without `v`: not even a volume without a name is removed (R20).
+        return void (await this.#docker.getContainer(id).remove({ force: true, abortSignal: signal }));
+      } catch (error) {
+        if (isStatus(error, 404)) return;
+        // Somebody else is already removing it.
+        if (isStatus(error, 409)) return this.#waitUntilGone(id, signal);
+        // One that ends and is started again all the time may have done either just when the engine wanted to kill it.
+        if (tries === REMOVE_TRIES || !isStatus(error, 500) || !/could not kill/i.test(String(error))) throw engineError(error, 'removing a container');
+      }
     }
   }
 
