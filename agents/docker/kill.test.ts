@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 900
 /**
  * The agent killed with SIGKILL after every change that an update makes on a real engine, then started again. The exhaustive version, with
  * many more scenarios, runs on the simulated engine (agents/containers/crash.test.ts); this one shows that a real one agrees.
@@ -25,7 +25,7 @@ if (world !== undefined) {
   test.after(() => world.cleanUp());
   const script = fileURLToPath(new URL('../testing/killed-agent.ts', import.meta.url));
 
-  const check = { http: { path: '/', port: 8080 }, interval: '100ms', retries: 20 };
+  const check = { http: { path: '/', port: 8080 }, interval: '100ms', startPeriod: '40s' };
   function specs(prefix: string, broken: boolean) {
     const image = (version: string, environment = {}) => ({ image: `tagboat-test-web:${version}`, config: { environment, stopGrace: '0s', healthCheck: check } });
     return {
@@ -74,7 +74,7 @@ if (world !== undefined) {
 
   function runAndDie(order: object): Promise<string> {
     return new Promise((resolve, reject) => {
-      execFile(process.execPath, ['--import', 'tsx', script, JSON.stringify(order)], { timeout: 30_000 }, (error, stdout, stderr) => {
+      execFile(process.execPath, ['--import', 'tsx', script, JSON.stringify(order)], { timeout: 120_000 }, (error, stdout, stderr) => {
         if (error?.signal === 'SIGKILL') return resolve('killed');
         // The number of calls varies a little with how often health was asked.
         if (error === null) return resolve(`ended ${stdout}`);

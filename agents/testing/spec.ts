@@ -28,7 +28,8 @@ export function specOf(prefix: string, images: Readonly<Record<string, SpecImage
       strategy: one.strategy ?? 'start-first',
       ...(one.digest !== undefined && { digest: one.digest }),
     })),
-    timeouts: { attempt: '2m', pull: '1m', health: '20s' },
+    // Generous: a busy machine starts containers slowly.
+    timeouts: { attempt: '5m', pull: '3m', health: '1m' },
     selfHeal: false,
     ...more,
   };

@@ -1,4 +1,4 @@
-// @timeout 400
+// @timeout 1000
 /** Completion in the shells themselves: each runs its script, is asked for every place of the command line, and offers what the commands have. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ print -r -- '
   note() { print -r -- "=$BUFFER" >> $OUT; zle offer; print -r -- "." >> $OUT; BUFFER= }
   zle -N note; bindkey "^T" note; setopt extendedglob; print ready >> $OUT' > $3.rc
 : > $out
-wait_for() { for _ in {1..1500}; do while zpty -r -t shell shown; do :; done; (( $(grep -cx -- $1 $out) >= $2 )) && return; zselect -t 2; done; print -u2 "nothing for $3"; exit 1 }
+wait_for() { for _ in {1..6000}; do while zpty -r -t shell shown; do :; done; (( $(grep -cx -- $1 $out) >= $2 )) && return; zselect -t 2; done; print -u2 "nothing for $3"; exit 1 }
 export SCRIPT=$1 OUT=$out
 zpty -b shell zsh -f -i
 zpty -w shell "source $3.rc"
@@ -69,7 +69,7 @@ function offered(shell: Shell, lines: readonly string[]): ReadonlyMap<string, re
     writeFileSync(at('ask'), ASK[shell]);
     writeFileSync(at('lines'), `${lines.join('\n')}\n`);
     const env = { PATH: process.env['PATH'] ?? '', HOME: home, TERM: 'xterm', LC_ALL: 'C.UTF-8' };
-    const { status, stdout, stderr, error } = spawnSync(shell, [...START[shell], at('ask'), at('script'), at('lines'), at('out')], { cwd: at('repository'), env, encoding: 'utf8', timeout: 100_000, maxBuffer: 16 * 1024 * 1024 });
+    const { status, stdout, stderr, error } = spawnSync(shell, [...START[shell], at('ask'), at('script'), at('lines'), at('out')], { cwd: at('repository'), env, encoding: 'utf8', timeout: 300_000, maxBuffer: 16 * 1024 * 1024 });
     assert.equal([error, status, stderr], [undefined, 0, ''], stdout.slice(-500));
     const answers = new Map<string, string[]>();
     let words: string[] = [];

@@ -146,7 +146,7 @@ async function world(): Promise<World> {
   const { authority } = await Authority.create(() => new Date(Date.now() - behindMs));
   const directory = new Directory();
   const handler = new Recorder();
-  const listeners = await listenForAgents({ authority, directory, handler, log: silentLogger(), version: '1', agents: { host: '127.0.0.1', port: 0 }, enrolment: { host: '127.0.0.1', port: 0 }, hosts: [], heartbeatMs: 300, renewalCheckMs: 200 });
+  const listeners = await listenForAgents({ authority, directory, handler, log: silentLogger(), version: '1', agents: { host: '127.0.0.1', port: 0 }, enrolment: { host: '127.0.0.1', port: 0 }, hosts: [], heartbeatMs: 1_000, renewalCheckMs: 200 });
   const proxy = await faultProxy(listeners.agentPort);
   return { authority, directory, handler, listeners, proxy, engine: new ScriptedEngine(), home: mkdtempSync(join(tmpdir(), 'tagboat-link-')), stop: new AbortController(), agent: undefined };
 }

@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 900
 /** Requests through the node's proxy, on a real engine: they are led, and not one of them fails while containers come, go and fail. */
 import { Agent, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -34,17 +34,19 @@ if (world !== undefined) {
     new Promise((resolve, reject) => {
       const { agent, domain = 'shop.example.org', body, chunked } = options;
       const headers = { host: domain, ...(body !== undefined && (chunked === true ? { 'transfer-encoding': 'chunked' } : { 'content-length': body.length })) };
-      const sent = request({ host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', headers, agent, timeout: 20_000 }, (response: IncomingMessage) => {
+      const sent = request({ host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', headers, agent, timeout: 60_000 }, (response: IncomingMessage) => {
         let text = '';
         response.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', () => resolve({ status: response.statusCode ?? 0, body: text.trim() })).on('error', reject);
       });
-      sent.on('error', reject).on('timeout', () => sent.destroy(new Error(`no answer to ${domain}${path} within 20 s`)));
+      sent.on('error', reject).on('timeout', () => sent.destroy(new Error(`no answer to ${domain}${path} within a minute`)));
       sent.end(body);
     });
 
+  /** With what is to become good; none with what never will. */
+  const patience = ({ environment }: ContainerConfig): object => (environment?.['HEALTHY'] === '0' ? {} : { startPeriod: '40s' });
   const web = (version: string, more: ContainerConfig = {}): { image: string; config: ContainerConfig } => ({
     image: `tagboat-test-web:${version}`,
-    config: { expose: 'http', routing: { domain: 'shop.example.org', port: 8080 }, healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '200ms', retries: 3 }, stopGrace: '1s', ...more },
+    config: { expose: 'http', routing: { domain: 'shop.example.org', port: 8080 }, healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '200ms', retries: 3, ...patience(more) }, stopGrace: '1s', ...more },
   });
   const deploy = async (prefix: string, images: Parameters<typeof world.spec>[1]): Promise<AttemptEnd> => engine.deploy(world.spec(prefix, images), undefined, contextOf(++attempt));
   const good = async (prefix: string, images: Parameters<typeof world.spec>[1]): Promise<void> => {
@@ -90,7 +92,7 @@ if (world !== undefined) {
       command: ['sh', '-c', `mkdir -p /tmp/w/cgi-bin; printf '#!/bin/sh\\nsleep 4\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n${version}"\\n' > /tmp/w/cgi-bin/wait; chmod 755 /tmp/w/cgi-bin/wait; echo ${version} > /tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w`],
       expose: 'http',
       routing: { domain: 'shop.example.org', port: 8080 },
-      healthCheck: { http: { path: '/index.html', port: 8080 }, interval: '200ms' },
+      healthCheck: { http: { path: '/index.html', port: 8080 }, interval: '200ms', startPeriod: '40s' },
       stopGrace: '8s',
     },
   });
@@ -174,7 +176,7 @@ if (world !== undefined) {
     const prefix = world.prefix('again');
     for (const version of ['1.0.0', '1.1.0']) await good(prefix, { web: web(version) });
     await docker.getContainer(PROXY_NAME).restart({ t: 0 });
-    await sleepUntil(async () => (await ask('/').catch(() => undefined))?.body === '1.1.0', { what: 'an answer of the container of now', timeoutMs: 30_000 });
+    await sleepUntil(async () => (await ask('/').catch(() => undefined))?.body === '1.1.0', { what: 'an answer of the container of now' });
     await remove(prefix);
   });
 
@@ -190,7 +192,7 @@ if (world !== undefined) {
     assert.is(foreign.outcome === 'failed' && foreign.code, 'NameTaken', 'R1: one node\'s ports lead to one team');
     await remove(prefix);
 
-    const holder = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '60'], Labels: { 'tagboat.dev/team': world.team }, ExposedPorts: { '80/tcp': {} }, HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(port) }] } } });
+    const holder = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '600'], Labels: { 'tagboat.dev/team': world.team }, ExposedPorts: { '80/tcp': {} }, HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(port) }] } } });
     await holder.start();
     const blocked = await deploy(prefix, { web: web('1.0.0') });
     assert.is(blocked.outcome === 'failed' && blocked.code, 'PortInUse');
@@ -214,7 +216,7 @@ if (world !== undefined) {
     const { Networks } = (await docker.getContainer(`${prefix}-web`).inspect()).NetworkSettings;
     const before = Networks[prefix]!.IPAddress;
     await docker.getContainer(`${prefix}-web`).stop({ t: 0 });
-    const squatter = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '60'], Labels: { 'tagboat.dev/team': world.team }, NetworkingConfig: { EndpointsConfig: { [prefix]: { IPAMConfig: {} } } } });
+    const squatter = await docker.createContainer({ Image: await pulled(docker, 'busybox:1.36'), Cmd: ['sleep', '600'], Labels: { 'tagboat.dev/team': world.team }, NetworkingConfig: { EndpointsConfig: { [prefix]: { IPAMConfig: {} } } } });
     await squatter.start();
     await docker.getContainer(`${prefix}-web`).start();
     assert.is.not((await docker.getContainer(`${prefix}-web`).inspect()).NetworkSettings.Networks[prefix]!.IPAddress, before);
