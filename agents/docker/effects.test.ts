@@ -1,4 +1,4 @@
-// @timeout 240
+// @timeout 400
 /** What each field of the configuration does on a real engine, seen from inside the container or from the node. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -33,7 +33,7 @@ if (world !== undefined) {
   const named = (image: string): string => `${prefix}-${all[image]?.config.name ?? image}`;
   const inspect = (image: string) => docker.getContainer(named(image)).inspect();
   async function inside(image: string, run: string): Promise<string> {
-    const { output } = await runtime.exec(named(image), ['sh', '-c', run], 20_000, AbortSignal.timeout(30_000));
+    const { output } = await runtime.exec(named(image), ['sh', '-c', run], 60_000, AbortSignal.timeout(60_000));
     return output.slice(`sh -c ${run}: `.length).replace(/^exit code \d+: /, '').trim();
   }
   function codeOf(end: AttemptEnd): string {
@@ -46,7 +46,7 @@ if (world !== undefined) {
   });
   test.after(async () => {
     await world.cleanUp();
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, force: true });
   });
 
   for (const { fields, container, run, gives } of INSIDE) {
@@ -101,7 +101,7 @@ if (world !== undefined) {
   });
 
   test('docker.privileged', async () => {
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     const labels = { 'tagboat.dev/team': world.team };
     const id = await runtime.create({ name: `${prefix}-mighty`, image: await pulled(docker, 'busybox:1.36'), config: { command: ['sleep', '600'], docker: { privileged: true } }, labels, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } }, signal);
     assert.ok((await docker.getContainer(id).inspect()).HostConfig.Privileged);
@@ -112,7 +112,7 @@ if (world !== undefined) {
       assert.match((error as Error).message, /unable to apply caps/);
       return;
     }
-    const { output } = await runtime.exec(id, ['grep', 'Seccomp:', '/proc/1/status'], 5000, signal);
+    const { output } = await runtime.exec(id, ['grep', 'Seccomp:', '/proc/1/status'], 60_000, signal);
     assert.match(output, /\t0$/);
   });
 
@@ -121,7 +121,7 @@ if (world !== undefined) {
     const gpus = [{ count: 1 }, { driver: 'no-such-driver', ids: ['0'], capabilities: ['gpu', 'utility'] }];
     const end = await engine.deploy(world.spec(own, { a: { image: 'busybox:1.36', config: { command: ['sleep', '600'], docker: { gpus: gpus.slice(0, 1) } } } }), undefined, contextOf(1));
     assert.match(JSON.stringify(end), /could not select device driver .*gpu.* of the node/);
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     const id = await runtime.create({ name: `${own}-asks`, image: await pulled(docker, 'busybox:1.36'), config: { docker: { gpus } }, labels: { 'tagboat.dev/team': world.team }, networks: [], volumeNames: {}, secrets: { environment: {}, files: [] } }, signal);
     const { DeviceRequests = [] } = (await docker.getContainer(id).inspect()).HostConfig;
     assert.equal(DeviceRequests.map(({ Driver, Count, DeviceIDs, Capabilities }) => [Driver, Count, DeviceIDs ?? null, Capabilities]), [['', 1, null, [['gpu']]], ['no-such-driver', 0, ['0'], [['gpu', 'utility']]]]);
@@ -205,11 +205,12 @@ if (world !== undefined) {
     assert.is(codeOf(await engine.deploy(bounded, undefined, contextOf(9))), 'ExpectedStateNotReached');
   });
 
-  const web = (healthCheck: ContainerConfig['healthCheck']) => ({ image: 'busybox:1.36', config: { command: ['sh', '-c', 'sleep 1; echo ok > /www/late; exec httpd -f -p 8080 -h /www'], stopGrace: '0s', ...(healthCheck && { healthCheck }) } });
-  const checked = async (name: string, healthCheck: ContainerConfig['healthCheck']): Promise<AttemptEnd> => engine.deploy(world.spec(world.prefix(name), { web: web(healthCheck) }), undefined, contextOf(1));
+  /** Serves after a second, or when it is told to. */
+  const web = (healthCheck: ContainerConfig['healthCheck'], after = 1) => ({ image: 'busybox:1.36', config: { command: ['sh', '-c', `sleep ${after}; echo ok > /www/late; exec httpd -f -p 8080 -h /www`], stopGrace: '0s', ...(healthCheck && { healthCheck }) } });
+  const checked = async (name: string, healthCheck: ContainerConfig['healthCheck'], after?: number): Promise<AttemptEnd> => engine.deploy(world.spec(world.prefix(name), { web: web(healthCheck, after) }), undefined, contextOf(1));
 
   test('healthCheck: http, tcp and command', async () => {
-    const rhythm = { interval: '200ms', retries: 30 };
+    const rhythm = { interval: '200ms', retries: 200 };
     assert.is(codeOf(await checked('http', { http: { path: '/late', port: 8080 }, ...rhythm })), 'succeeded');
     assert.is(codeOf(await checked('tcp', { tcp: { port: 8080 }, ...rhythm })), 'succeeded');
     assert.is(codeOf(await checked('command', { command: ['test', '-e', '/www/late'], ...rhythm })), 'succeeded');
@@ -218,20 +219,20 @@ if (world !== undefined) {
   });
 
   test('healthCheck: retries, interval, startPeriod, timeout and settle', async () => {
-    const soon = await checked('retries', { http: { path: '/late', port: 8080 }, interval: '50ms', retries: 2 });
+    const soon = await checked('retries', { http: { path: '/late', port: 8080 }, interval: '50ms', retries: 2 }, 30);
     assert.ok(soon.outcome === 'failed' && soon.reason.includes('2 times'), codeOf(soon));
-    assert.is(codeOf(await checked('period', { http: { path: '/late', port: 8080 }, interval: '50ms', retries: 2, startPeriod: '8s' })), 'succeeded');
-    assert.is(codeOf(await checked('interval', { http: { path: '/late', port: 8080 }, interval: '4s', retries: 2 })), 'succeeded', 'the second of two probes is late enough');
+    assert.is(codeOf(await checked('period', { http: { path: '/late', port: 8080 }, interval: '50ms', retries: 2, startPeriod: '40s' })), 'succeeded');
+    assert.is(codeOf(await checked('interval', { http: { path: '/late', port: 8080 }, interval: '10s', retries: 2 })), 'succeeded', 'the second of two probes is late enough');
     const slow = await checked('timeout', { command: ['sleep', '5'], timeout: '300ms', interval: '100ms', retries: 1 });
     assert.ok(slow.outcome === 'failed' && slow.reason.includes('no end within 300 ms'), codeOf(slow));
     const short = { image: 'busybox:1.36', config: { command: ['sh', '-c', 'sleep 1; exit 3'], restartPolicy: 'no' as const } };
-    const settled = await engine.deploy(world.spec(world.prefix('settle'), { a: { ...short, config: { ...short.config, healthCheck: { settle: '4s' } } } }), undefined, contextOf(1));
+    const settled = await engine.deploy(world.spec(world.prefix('settle'), { a: { ...short, config: { ...short.config, healthCheck: { settle: '40s' } } } }), undefined, contextOf(1));
     assert.is(codeOf(settled), 'ContainerExited');
   });
 
   async function logOf(container: string, of: string): Promise<string> {
     const lines: string[] = [];
-    for await (const line of engine.logs({ prefix: of, container, tail: 10, follow: false }, AbortSignal.timeout(5000))) lines.push(line.text);
+    for await (const line of engine.logs({ prefix: of, container, tail: 10, follow: false }, AbortSignal.timeout(60_000))) lines.push(line.text);
     return lines.join('\n').trim();
   }
 }
@@ -255,7 +256,7 @@ async function echoed(to: number, word: string): Promise<string> {
 /** Something behind the port says something or closes in order; a proxy with nobody behind it just closes. */
 function answers(host: string, at: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port: at, timeout: 3000 }, () => socket.write('GET / HTTP/1.0\r\n\r\n'));
+    const socket = connect({ host, port: at, timeout: 30_000 }, () => socket.write('GET / HTTP/1.0\r\n\r\n'));
     socket.once('data', () => finish(true)).once('error', () => finish(false)).once('close', () => finish(false)).once('timeout', () => finish(false));
     function finish(answered: boolean): void {
       socket.destroy();

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 /** How containers fail to start or end, and what people are told of it: the words have to lead to the cause. */
 import { createSocket } from 'node:dgram';
 import type { AddressInfo } from 'node:net';
@@ -20,9 +20,9 @@ if (world !== undefined) {
   const sleeper: ContainerConfig = { command: ['sleep', '600'], healthCheck: { settle: '500ms' } };
 
   const FAILING: readonly (readonly [what: string, config: ContainerConfig, code: string, told: RegExp])[] = [
-    ['more memory than it may have', { command: ['sh', '-c', 'a=x; while true; do a=$a$a; done'], restartPolicy: 'no', resources: { limits: { memory: '16Mi' } }, healthCheck: { settle: '20s' } }, 'ContainerExited', /exit code 137.* for want of memory; raise resources\.limits\.memory/],
+    ['more memory than it may have', { command: ['sh', '-c', 'a=x; while true; do a=$a$a; done'], restartPolicy: 'no', resources: { limits: { memory: '16Mi' } }, healthCheck: { settle: '1m' } }, 'ContainerExited', /exit code 137.* for want of memory; raise resources\.limits\.memory/],
     ['a job without enough memory', { command: ['sh', '-c', 'a=x; while true; do a=$a$a; done'], resources: { limits: { memory: '16Mi' } }, expectedState: { state: 'exited' } }, 'ContainerExited', /expected 0: .* want of memory/],
-    ['one that ends and is started again', { command: ['sh', '-c', 'sleep 1; exit 3'], restartPolicy: 'always', healthCheck: { settle: '20s' } }, 'ContainerExited', /ended by itself( with exit code 3)? and was restarted/],
+    ['one that ends and is started again', { command: ['sh', '-c', 'sleep 1; exit 3'], restartPolicy: 'always', healthCheck: { settle: '1m' } }, 'ContainerExited', /ended by itself( with exit code 3)? and was restarted/],
     ['a command that is not there', { command: ['/no/such'] }, 'ContainerStartFailed', /starting \S+-x: exec: "\/no\/such".*look at command and args/],
     ['a user that the image does not know', { ...sleeper, user: 'nobody-knows' }, 'ContainerStartFailed', /starting \S+-x: .*nobody-knows.*use a number/],
     ['a directory that the node does not have', { ...sleeper, volumes: [{ path: '/d', type: 'bind', source: '/no/such/directory' }] }, 'ContainerCreateFailed', /\/no\/such\/directory\. Make it on the node/],
@@ -71,7 +71,7 @@ if (world !== undefined) {
   });
 
   test('a driver that keeps nothing leaves no evidence, and says so', async () => {
-    const end = await deploy(world.prefix('silent'), { command: ['sh', '-c', 'echo lost; exit 3'], restartPolicy: 'no', logConfig: { driver: 'none' }, healthCheck: { settle: '5s' } });
+    const end = await deploy(world.prefix('silent'), { command: ['sh', '-c', 'echo lost; exit 3'], restartPolicy: 'no', logConfig: { driver: 'none' }, healthCheck: { settle: '1m' } });
     assert.ok(end.outcome === 'failed', JSON.stringify(end));
     assert.match(end.outcome === 'failed' ? (end.evidence[0]?.logLines.join() ?? '') : '', /could not be read.*does not support reading/);
   });
@@ -81,8 +81,8 @@ if (world !== undefined) {
     const spec = world.spec(prefix, { x: { image: 'busybox:1.36', config: { ...sleeper, replicas: 0 } } });
     const end = await engine.deploy(spec, undefined, contextOf(++count));
     assert.is(end.outcome, 'succeeded');
-    const memories = new Map([[prefix, { spec, attemptId: BigInt(count), digests: [], baseline: await engine.baseline(spec, AbortSignal.timeout(10_000)) }]]);
-    const seen = (await engine.observe(world.team, memories, AbortSignal.timeout(10_000))).find((one) => one.prefix === prefix);
+    const memories = new Map([[prefix, { spec, attemptId: BigInt(count), digests: [], baseline: await engine.baseline(spec, AbortSignal.timeout(60_000)) }]]);
+    const seen = (await engine.observe(world.team, memories, AbortSignal.timeout(60_000))).find((one) => one.prefix === prefix);
     assert.equal([seen?.health, seen?.healthReason, seen?.containers, seen?.drift], ['healthy', '', [], []]);
   });
 }

@@ -51,7 +51,7 @@ if (world !== undefined && canHaveOwnEngine()) {
       const broken = await running;
       assert.is(broken.outcome, 'failed');
       await own.start();
-      const cancelled = await engine.deploy(next, memory, contextOf(2, { resumed: true, deadline: AbortSignal.timeout(1500) }));
+      const cancelled = await engine.deploy(next, memory, contextOf(2, { resumed: true, deadline: AbortSignal.timeout(5_000) }));
       assert.ok(cancelled.outcome === 'failed' && cancelled.restored, JSON.stringify(cancelled.outcome === 'failed' && cancelled.reason));
       await until(fine, 'the old ones again');
       watched.abort();

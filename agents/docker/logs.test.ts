@@ -40,14 +40,14 @@ if (world !== undefined) {
       if (line.text !== '') break;
     }
     const terminal: string[] = [];
-    for await (const line of engine.logs({ prefix, container: `${prefix}-tty`, tail: 5, follow: false }, AbortSignal.timeout(5000))) terminal.push(line.text);
+    for await (const line of engine.logs({ prefix, container: `${prefix}-tty`, tail: 5, follow: false }, AbortSignal.timeout(60_000))) terminal.push(line.text);
     assert.equal(terminal, ['{"json": 1}']);
   });
 
   test('only containers of Tagboat have logs to give', async () => {
     const stranger = await world.docker.createContainer({ name: world.prefix('stranger'), Image: busybox });
     try {
-      const reading = engine.logs({ prefix: 'x', container: world.prefix('stranger'), tail: 1, follow: false }, AbortSignal.timeout(5000));
+      const reading = engine.logs({ prefix: 'x', container: world.prefix('stranger'), tail: 1, follow: false }, AbortSignal.timeout(60_000));
       await (async () => {
         for await (const line of reading) assert.unreachable(line.text);
       })().then(

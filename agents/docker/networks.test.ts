@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 /** Whose networks come and go on a real engine. */
 import type Docker from 'dockerode';
 import { suite } from 'uvu';
@@ -36,7 +36,7 @@ if (world !== undefined) {
       await stranger.remove();
       await remove(two, 5);
       assert.equal(await there(), [theirs]);
-      const failing = sleeper([shared], { command: ['false'], restartPolicy: 'no', healthCheck: { settle: '2s' } });
+      const failing = sleeper([shared], { command: ['false'], restartPolicy: 'no', healthCheck: { settle: '40s' } });
       assert.is(codeOf(await engine.deploy(world.spec(one, failing), undefined, contextOf(6))), 'ContainerExited');
       assert.equal(await there(), [theirs], 'a first attempt that failed leaves none');
     } finally {

@@ -1,4 +1,4 @@
-// @timeout 180
+// @timeout 400
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -53,10 +53,10 @@ if (world !== undefined) {
     assert.not.ok(inspected.includes('canary-wide'));
     assert.not.ok(JSON.stringify(await docker.getContainer(`${prefix}-other`).inspect()).includes('canary'));
 
-    const baseline = await engine.baseline(spec, AbortSignal.timeout(10_000));
+    const baseline = await engine.baseline(spec, AbortSignal.timeout(60_000));
     assert.not.ok(JSON.stringify(baseline).includes('canary'), 'what is kept on the node holds no secret');
     const memory = { spec, attemptId: 1n, digests: [], baseline };
-    const [observed] = await engine.observe(world.team, new Map([[prefix, memory]]), AbortSignal.timeout(10_000));
+    const [observed] = await engine.observe(world.team, new Map([[prefix, memory]]), AbortSignal.timeout(60_000));
     assert.equal(observed?.drift, []);
     assert.not.ok(JSON.stringify(observed, (_key, value: unknown) => (typeof value === 'bigint' ? 0 : value)).includes('canary'));
 

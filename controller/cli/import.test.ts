@@ -65,7 +65,7 @@ services:
     image: tagboat-test-db:16
     restart: always
     volumes: [ "data:/data" ]
-    healthcheck: { test: [ CMD, test, -s, /data/born ], interval: 1s, retries: 20 }
+    healthcheck: { test: [ CMD, test, -s, /data/born ], interval: 1s, retries: 60 }
   migrate:
     image: busybox:1.36
     command: sh -c "test -s /data/born && echo done"
@@ -75,7 +75,7 @@ services:
     <<: *web
     container_name: front
     depends_on: { migrate: { condition: service_completed_successfully } }
-    healthcheck: { test: "wget -q -O - http://127.0.0.1:8080/healthz", interval: 1s, retries: 20 }
+    healthcheck: { test: "wget -q -O - http://127.0.0.1:8080/healthz", interval: 1s, retries: 60 }
     tmpfs: [ /scratch ]
     cap_drop: [ ALL ]
     init: true
@@ -84,7 +84,7 @@ services:
     restart: unless-stopped
     depends_on: [ web_one ]
     configs: [ { source: page, target: /www/index.html } ]
-    healthcheck: { test: "wget -q -O - http://front:8080/healthz && wget -q -O - http://web_one:8080/ && wget -q -O - http://127.0.0.1/ | grep -q imported", interval: 1s, retries: 20 }
+    healthcheck: { test: "wget -q -O - http://front:8080/healthz && wget -q -O - http://web_one:8080/ && wget -q -O - http://127.0.0.1/ | grep -q imported", interval: 1s, retries: 60 }
 volumes: { data: }
 configs: { page: { content: "imported page\\n" } }
 `;
@@ -147,7 +147,7 @@ services:
     image: tagboat-test-db:16
     restart: always
     volumes: [ "./state/data:/data" ]
-    healthcheck: { test: [ CMD, test, -s, /data/born ], interval: 1s, retries: 20 }
+    healthcheck: { test: [ CMD, test, -s, /data/born ], interval: 1s, retries: 60 }
   store-init:
     image: busybox:1.36
     entrypoint: [ ]
@@ -161,7 +161,7 @@ services:
     command: [ "while true; do sleep 1; done" ]
     volumes: [ "./state/data:/data:ro", "quick:/quick" ]
     depends_on: { store: { condition: service_healthy } }
-    healthcheck: { test: "test -s /data/born && ! touch /data/mine && grep ' /quick ' /proc/mounts | grep -q tmpfs", interval: 1s, retries: 10 }
+    healthcheck: { test: "test -s /data/born && ! touch /data/mine && grep ' /quick ' /proc/mounts | grep -q tmpfs", interval: 1s, retries: 60 }
 volumes: { quick: { driver_opts: { type: tmpfs, device: tmpfs, o: "size=1m" } } }
 `;
 
@@ -183,7 +183,7 @@ services:
     tmpfs: [ "/scratch:size=1m" ]
     ulimits: { nofile: { soft: 500, hard: 600 } }
     volumes: [ "./conf:/conf:ro" ]
-    healthcheck: { test: [ CMD, sh, /conf/probe.sh ], interval: 1s, retries: 10 }
+    healthcheck: { test: [ CMD, sh, /conf/probe.sh ], interval: 1s, retries: 60 }
 `;
 
 if (world !== undefined) {
