@@ -94,7 +94,7 @@ if (world !== undefined) {
     const stop = new AbortController();
     const informer = new Informer({ api, kind: { ...SERVICE_MONITOR, apiVersion: 'nowhere.example.org/v1' }, namespace: undefined, trim, onChange: () => undefined, onTrouble: () => assert.unreachable() });
     const running = informer.run(stop.signal);
-    await informer.ready(AbortSignal.timeout(10_000));
+    await informer.ready(AbortSignal.timeout(60_000));
     assert.is(informer.synced, true);
     assert.equal([...informer.items], []);
     stop.abort();

@@ -1,5 +1,5 @@
 /** Whose a cluster's things are: no rights, credentials that ran out, namespaces and objects and fields of others, a namespace that stays. */
-// @timeout 400
+// @timeout 900
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +24,7 @@ if (world !== undefined) {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '1s' }, ...config } });
+  const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '1s', retries: 60 }, ...config } });
   /** Objects without pods, which a node may take a minute to clear away. */
   const quiet = web('1.0.0', { replicas: 0 });
   async function deployed(spec: TargetSpec, attemptId = 1): Promise<TargetMemory> {

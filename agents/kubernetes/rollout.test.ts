@@ -1,9 +1,10 @@
 /** Rollouts on a real cluster: in order, replaced, undone, stopped, and each failure with its reason as soon as it is certain. */
-// @timeout 400
+// @timeout 900
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AttemptEnd, TargetMemory } from '../core/engine.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
+import { sleepUntil } from '../../controller/testing/sleep-until.ts';
 import { clusterForTests, type Live } from '../testing/cluster.ts';
 import { contextOf } from '../testing/spec.ts';
 
@@ -15,8 +16,9 @@ if (world !== undefined) {
   const signal = new AbortController().signal;
   test.after(() => world.cleanUp());
 
-  const check = { http: { path: '/healthz', port: 8080 }, interval: '1s', retries: 3 };
-  const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { ports: [{ internal: 8080, external: 80 }], healthCheck: check, ...config } });
+  /** Patience with what is to become good, none with what never will. */
+  const check = (sick: boolean) => ({ http: { path: '/healthz', port: 8080 }, interval: '1s', retries: sick ? 3 : 60 });
+  const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { ports: [{ internal: 8080, external: 80 }], healthCheck: check(config.environment?.['HEALTHY'] === '0'), ...config } });
   const db = { image: 'tagboat-test-db:16', config: {} };
 
   async function remember(spec: TargetSpec, attemptId: number, end: AttemptEnd): Promise<TargetMemory> {
@@ -38,9 +40,14 @@ if (world !== undefined) {
 
   /** Through where the Service leads: nobody promises a route to its own address from here. */
   async function answerOf(prefix: string): Promise<string> {
-    const { subsets } = await world!.api.call<Live>({ method: 'GET', path: `/api/v1/namespaces/${prefix}/endpoints/web` });
-    const port = subsets[0].ports.find((one: Live) => one.name === 'tcp-80').port as number;
-    return (await fetch(`http://${subsets[0].addresses[0].ip}:${port}/`)).text();
+    const { subsets = [] } = await world!.api.call<Live>({ method: 'GET', path: `/api/v1/namespaces/${prefix}/endpoints/web` });
+    const [place] = subsets as Live[];
+    const port = place?.ports.find((one: Live) => one.name === 'tcp-80').port as number;
+    return place?.addresses === undefined ? 'nobody' : (await fetch(`http://${place.addresses[0].ip}:${port}/`, { signal: AbortSignal.timeout(30_000) })).text();
+  }
+  /** The cluster keeps its list of addresses by itself, a moment after the rollout. */
+  async function leadsTo(prefix: string, answer: string): Promise<void> {
+    await sleepUntil(async () => (await answerOf(prefix).catch(String)) === answer, { what: `${answer.trim()} behind the Service` });
   }
 
   test('a set comes up in its order, an update replaces it, what it no longer has goes, and a removal leaves nothing', async () => {
@@ -57,7 +64,7 @@ if (world !== undefined) {
 
     const service = await world.get('Service', prefix, 'web');
     assert.equal(service.spec.ports.map((one: { port: number; targetPort: number }) => [one.port, one.targetPort]), [[8080, 8080], [80, 8080]]);
-    assert.is(await answerOf(prefix), '1.0.0\n');
+    await leadsTo(prefix, '1.0.0\n');
     for (const kind of ['Deployment', 'Service', 'ConfigMap']) {
       for (const object of await world.list(kind, prefix)) {
         if (object.metadata.name === 'kube-root-ca.crt') continue;
@@ -70,7 +77,7 @@ if (world !== undefined) {
     const before = (await world.list('Pod', prefix)).find((pod) => pod.metadata.labels['tagboat.dev/image'] === 'db');
     const second = world.spec(prefix, { db, web: { ...web('1.1.0', { environment: { REGION: 'us' } }), dependsOn: ['db'] } });
     await deployed(second, 2, memory);
-    assert.is(await answerOf(prefix), '1.1.0\n');
+    await leadsTo(prefix, '1.1.0\n');
     assert.is(await world.get('Deployment', prefix, 'extra'), undefined);
     assert.equal((await world.list('ConfigMap', prefix)).map((one) => one.data.REGION).filter(Boolean), ['us']);
     const after = (await world.list('Pod', prefix)).find((pod) => pod.metadata.labels['tagboat.dev/image'] === 'db');
@@ -84,7 +91,7 @@ if (world !== undefined) {
   test('a container that crashes fails with its log lines as soon as it is certain, and what ran before runs again', async () => {
     const prefix = world.prefix('crash');
     const memory = await deployed(world.spec(prefix, { web: web('1.0.0') }));
-    const end = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { CRASH: '1' } }) }, { timeouts: { attempt: '2m', pull: '1m', health: '100s' } }), memory, contextOf(2)));
+    const end = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { CRASH: '1' } }) }, { timeouts: { attempt: '5m', pull: '2m', health: '4m' } }), memory, contextOf(2)));
     assert.is(end.code, 'ContainerExited', end.reason);
     assert.match(end.reason, /exit code 3/);
     assert.ok(end.evidence[0]?.logLines.some((line) => line.includes('CRASH is set')), JSON.stringify(end.evidence));
@@ -98,7 +105,7 @@ if (world !== undefined) {
   test('a failing check, an unknown image, a pod that no node takes and a quota fail with their reason', async () => {
     const prefix = world.prefix('why');
     const memory = await deployed(world.spec(prefix, { web: web('1.0.0') }));
-    const timeouts = { attempt: '3m', pull: '1m', health: '2m' };
+    const timeouts = { attempt: '5m', pull: '2m', health: '4m' };
     async function reasonOf(image: ReturnType<typeof web>, attempt: number): Promise<Extract<AttemptEnd, { outcome: 'failed' }>> {
       const end = failedEnd(await engine.deploy(world!.spec(prefix, { web: image }, { timeouts }), memory, contextOf(attempt)));
       assert.ok(end.restored, end.reason);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterOrSkip } from '../../controller/testing/cluster.ts';
+import { sleepUntil } from '../../controller/testing/sleep-until.ts';
 import type { TestCluster } from '../../controller/testing/cluster.ts';
 import { openStateKeeper } from './state-keeper.ts';
 import type { StateKeeper } from './state-keeper.ts';
@@ -58,12 +59,7 @@ function tell(cluster: TestCluster): void {
     await one.restore(never);
     const done = one.run(stop.signal);
     const secrets = async (): Promise<number> => (await cluster.list('secrets', NAMESPACE).then((all) => all as { metadata: { labels?: Record<string, string> } }[])).filter((item) => item.metadata.labels?.['tagboat.dev/agent-state'] === 'agent-c').length;
-    const until = async (count: number): Promise<void> => {
-      for (let left = 100; (await secrets()) !== count; left--) {
-        if (left === 0) throw new Error(`waited in vain for ${count} Secrets`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    };
+    const until = (count: number): Promise<unknown> => sleepUntil(async () => (await secrets()) === count, { what: `${count} Secrets`, timeoutMs: 120_000, intervalMs: 100 });
     put(directory, 'identity.json', 'me');
     put(directory, 'journal/attempts/1.json', 'one');
     await until(2);

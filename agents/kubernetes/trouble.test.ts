@@ -1,14 +1,16 @@
 /** What can stop an attempt half-way, each with its reason in the record and nothing lost: a refusal, a cancel, the deadline, an API server that is away, the end of the agent. */
-// @timeout 400
+// @timeout 900
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AttemptEnd, Engine, TargetMemory } from '../core/engine.ts';
 import { faultProxy, type FaultProxy } from '../../controller/testing/fault-proxy.ts';
+import { sleepUntil } from '../../controller/testing/sleep-until.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { clusterForTests } from '../testing/cluster.ts';
 import { contextOf } from '../testing/spec.ts';
@@ -26,7 +28,7 @@ if (world !== undefined) {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '1s' }, ...config } });
+  const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '1s', retries: 60 }, ...config } });
   async function deployed(spec: TargetSpec, attemptId = 1): Promise<TargetMemory> {
     const end = await engine.deploy(spec, undefined, contextOf(attemptId));
     assert.is(end.outcome, 'succeeded', end.outcome === 'succeeded' ? '' : end.reason);
@@ -118,11 +120,11 @@ if (world !== undefined) {
     const cancel = new AbortController();
     const context = contextOf(4, { cancel: cancel.signal });
     setTimeout(() => cancel.abort(), 2500);
-    const end = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { HEALTHY: '0' }, healthCheck: { http: { path: '/healthz', port: 8080 }, retries: 100 } }) }, { timeouts: { attempt: '2m', pull: '1m', health: '2m' } }), memory, context);
+    const end = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { HEALTHY: '0' }, healthCheck: { http: { path: '/healthz', port: 8080 }, retries: 100 } }) }, { timeouts: { attempt: '5m', pull: '2m', health: '4m' } }), memory, context);
     assert.is(end.outcome, 'cancelled');
     assert.ok(end.outcome === 'cancelled' && end.restored, end.outcome === 'cancelled' ? end.reason : '');
     assert.is(await imageNow(prefix), 'tagboat-test-web:1.0.0');
-    const late = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { HEALTHY: '0' }, healthCheck: { http: { path: '/healthz', port: 8080 }, retries: 100 } }) }), memory, contextOf(5, { deadline: AbortSignal.timeout(2000) })));
+    const late = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { HEALTHY: '0' }, healthCheck: { http: { path: '/healthz', port: 8080 }, retries: 100 } }) }), memory, contextOf(5, { deadline: AbortSignal.timeout(10_000) })));
     assert.is(late.code, 'DeadlineExceeded', late.reason);
     assert.ok(late.restored, late.reason);
     const [observed] = await engine.observe(team, new Map([[prefix, memory]]), signal);
@@ -149,8 +151,12 @@ if (world !== undefined) {
       const memory = await deployed(world.spec(prefix, { db: { image: 'tagboat-test-db:16' }, web: { ...web('1.0.0', { environment: { A: '1' } }), dependsOn: ['db'] } }));
       const after = world.spec(prefix, { db: { image: 'tagboat-test-db:16', config: { environment: { B: '2' } } }, web: { ...web('1.1.0', { environment: prefix === bad ? { CRASH: '1' } : { A: '2' } }), dependsOn: ['db'] } });
       const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify({ kubeconfig: world.kubeconfig, spec: after, attemptId: 2 })], { stdio: ['ignore', 'pipe', 'inherit'] });
-      await new Promise<void>((resolve) => child.stdout.on('data', (text: Buffer) => /apply: .*Deployment web/.test(String(text)) && resolve()));
+      const gone = once(child, 'exit');
+      let said = '';
+      child.stdout.on('data', (text: Buffer) => void (said += String(text)));
+      await sleepUntil(() => /apply: .*Deployment web/.test(said) || child.exitCode !== null, { what: `web to be applied, not ${said}`, timeoutMs: 240_000, intervalMs: 5 });
       child.kill('SIGKILL');
+      await gone;
       const end = await engine.deploy(after, memory, contextOf(2, { resumed: true }));
       assert.is(end.outcome, prefix === bad ? 'failed' : 'succeeded', end.outcome === 'failed' ? end.reason : '');
       assert.is(await imageNow(prefix), `tagboat-test-web:${prefix === bad ? '1.0.0' : '1.1.0'}`);

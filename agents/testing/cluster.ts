@@ -57,7 +57,7 @@ export async function clusterForTests(theme: string): Promise<ClusterWorld | und
     registry,
     team,
     // Generous: a busy machine starts pods slowly.
-    spec: (prefix, images, more) => specOf(prefix, images, { team, timeouts: { attempt: '5m', pull: '2m', health: '2m' }, ...more }),
+    spec: (prefix, images, more) => specOf(prefix, images, { team, timeouts: { attempt: '8m', pull: '3m', health: '5m' }, ...more }),
     prefix(name) {
       prefixes.push(`${name}-${mark}`);
       return `${name}-${mark}`;

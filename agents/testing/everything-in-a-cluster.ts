@@ -47,8 +47,8 @@ export function everythingInACluster(storageClass: string): Readonly<Record<stri
     healthCheck: {
       tcp: { port: 8080 },
       interval: '1s',
-      start: { command: ['test', '-e', '/scratch/started'], interval: '1s', retries: 20 },
-      live: { http: { path: '/index.html', port: 8080 }, interval: '2s', startPeriod: '1s' },
+      start: { command: ['test', '-e', '/scratch/started'], interval: '1s', retries: 120 },
+      live: { http: { path: '/index.html', port: 8080 }, interval: '2s', retries: 30, startPeriod: '1s' },
       ready: { http: { path: '/', port: 8080 }, interval: '1500ms', timeout: '800ms', retries: 5 },
     },
     replicas: 2,
