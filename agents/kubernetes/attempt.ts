@@ -61,7 +61,8 @@ async function carryOut(api: KubeApi, spec: TargetSpec, objects: TargetObjects, 
     for (const [index, level] of levels.entries()) {
       safePoint(context);
       tell('apply', `applies ${level.map((one) => objectKey(one.object)).join(', ')}`);
-      const applied = await pooled(level, async (one) => ({ ...one, image: imageOf(spec, one), generation: (await put(one.object)).metadata.generation ?? 0 }));
+      const appliedAt = Date.now();
+      const applied = await pooled(level, async (one) => ({ ...one, image: imageOf(spec, one), appliedAt, generation: (await put(one.object)).metadata.generation ?? 0 }));
       if (index === levels.length - 1) await pooled(objects.edge, put);
       await watch.untilGood(applied, spec.timeouts.health, () => safePoint(context), AbortSignal.any([context.cancel, context.deadline]));
       tell('ready', `${level.map((one) => one.name).join(', ')} ${level.length === 1 ? 'is' : 'are'} as expected`);

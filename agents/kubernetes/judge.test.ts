@@ -25,7 +25,7 @@ function event(reason: string, message: string, uid = 'p1'): LiveEvent {
 }
 function scene(more: Partial<Scene>, config: ContainerConfig = {}): Scene {
   const image: TargetImage = { name: 'web', image: 'web:1', dependsOn: [], config, strategy: 'start-first' };
-  return { name: 'web', image, hash: 'new', live: live(), pods: [], events: [], now: NOW, since: NOW - 60_000, settleMs: 0, ...more };
+  return { name: 'web', image, hash: 'new', live: live(), pods: [], events: [], now: NOW, since: NOW - 60_000, appliedAt: NOW - 61_000, settleMs: 0, ...more };
 }
 function codeOf(verdict: Verdict): string {
   return verdict.is === 'failed' ? verdict.code : verdict.is;
@@ -43,6 +43,15 @@ test('pods of the template before are nobody’s business', () => {
   assert.is(codeOf(judge(scene({ pods: [{ ...old, metadata: { ...old.metadata, labels: { 'tagboat.dev/spec-hash': 'old' } } }] }))), 'waiting');
   assert.is(codeOf(judge(scene({ pods: [{ ...old, metadata: { ...old.metadata, deletionTimestamp: ago(1) } }] }))), 'waiting');
   assert.is(codeOf(judge(scene({ pods: [old] }))), 'ContainerExited');
+});
+
+test('a pod that was there before may be on its way out, for a while', () => {
+  const broken = pod({ state: { waiting: { reason: 'CrashLoopBackOff' } } });
+  const appliedAt = NOW - 16_300;
+  assert.is(codeOf(judge(scene({ pods: [broken], since: NOW - 14_000, appliedAt }))), 'waiting');
+  assert.is(codeOf(judge(scene({ pods: [broken], since: NOW - 15_000, appliedAt }))), 'ContainerExited', 'it stays');
+  const fresh = { ...broken, metadata: { ...broken.metadata, creationTimestamp: ago(17_000) } };
+  assert.is(codeOf(judge(scene({ pods: [fresh], since: NOW - 14_000, appliedAt }))), 'ContainerExited', 'one that was made since, in the same second, is certain at once');
 });
 
 test('an image that cannot come is told apart by what the registry said, a passing fault is waited for', () => {

@@ -29,6 +29,8 @@ export interface Scene {
   readonly now: number;
   /** When the wait for this workload began. */
   readonly since: number;
+  /** When it was about to be applied. */
+  readonly appliedAt: number;
   /** Of this very rollout: how often the image of a pod could not be pulled, by pod. */
   readonly settleMs: number;
 }
@@ -37,6 +39,8 @@ export interface Scene {
 const UNSCHEDULABLE_MS = 15_000;
 const REFUSED_MS = 5_000;
 const CONFIG_MS = 5_000;
+/** Within this time the cluster takes away what it does not want any more, first of all what is not ready. */
+const LEAVING_MS = 15_000;
 /** Kubelets ask a little later than they should. */
 const PROBE_SLACK_MS = 2_000;
 
@@ -45,9 +49,15 @@ export function judge(scene: Scene): Verdict {
   if (live === undefined) return { is: 'waiting', why: `${name} is not seen yet` };
   const pods = scene.pods.filter((pod) => pod.metadata.labels?.[LABEL.hash] === scene.hash && pod.metadata.deletionTimestamp === undefined);
   if (live.kind === 'Job') return judgeJob(scene, pods);
-  const failed = pods.map((pod) => judgePod(scene, pod)).find((verdict) => verdict !== undefined) ?? judgeRefused(scene, live);
+  const failed = pods.filter((pod) => !mayLeave(scene, pod)).map((pod) => judgePod(scene, pod)).find((verdict) => verdict !== undefined) ?? judgeRefused(scene, live);
   if (failed !== undefined) return failed;
   return arrived(scene, live, pods) ? { is: 'good' } : { is: 'waiting', why: progressOf(scene, live, pods) };
+}
+
+/** A pod of before: it may be of a template that somebody changed by hand, or one too many, which it does not say of itself. */
+function mayLeave({ now, since, appliedAt }: Scene, { metadata }: Pod): boolean {
+  // Kubernetes tells whole seconds.
+  return now - since < LEAVING_MS && Date.parse(metadata.creationTimestamp ?? '') < appliedAt - (appliedAt % 1000);
 }
 
 function arrived({ settleMs, now }: Scene, { kind, metadata, status, replicas }: LiveWorkload, pods: readonly Pod[]): boolean {

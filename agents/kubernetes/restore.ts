@@ -66,7 +66,8 @@ async function goBack(api: KubeApi, spec: TargetSpec, earlier: Earlier, context:
       }
     };
     await pooled(earlier.ground, put);
-    const applied = await pooled(earlier.workloads, async (one) => ({ ...one, generation: (await put(one.object)) ?? 0 }));
+    const appliedAt = Date.now();
+    const applied = await pooled(earlier.workloads, async (one) => ({ ...one, appliedAt, generation: (await put(one.object)) ?? 0 }));
     await pooled(earlier.edge, put);
     let text = '';
     try {

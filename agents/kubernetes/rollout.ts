@@ -18,6 +18,14 @@ import { settleSeconds } from './objects/workload.ts';
 const LOOK_AGAIN_MS = 500;
 const GATHER_MS = 20;
 
+export interface AppliedWorkload extends Workload {
+  readonly image: TargetImage;
+  /** That the API server gave to what was applied. */
+  readonly generation: number;
+  /** When it was about to be applied, in milliseconds since 1970. */
+  readonly appliedAt: number;
+}
+
 /** What happens in one namespace, as long as an attempt needs it. */
 export class NamespaceWatch {
   readonly #api: KubeApi;
@@ -50,7 +58,7 @@ export class NamespaceWatch {
    * Until all of them are good. Throws AttemptFailure with evidence as soon as one of them certainly will not be, and what `safe`
    * throws; `limit` is how long each may take.
    */
-  async untilGood(workloads: readonly (Workload & { readonly image: TargetImage; readonly generation: number })[], healthTimeout: string, safe: () => void, ended: AbortSignal): Promise<void> {
+  async untilGood(workloads: readonly AppliedWorkload[], healthTimeout: string, safe: () => void, ended: AbortSignal): Promise<void> {
     const since = Date.now();
     let open = [...workloads];
     for (;;) {
@@ -65,14 +73,14 @@ export class NamespaceWatch {
     }
   }
 
-  #scene(one: Workload & { readonly image: TargetImage; readonly generation: number }, since: number): Scene {
+  #scene(one: AppliedWorkload, since: number): Scene {
     const name = one.object.metadata.name;
     const found = this.#workloads.flatMap((informer) => [...informer.items]).find((live) => live.kind === one.object.kind && live.metadata.name === name);
     // What was seen before the apply is about another template.
     const live = found !== undefined && (found.metadata.generation ?? 0) >= one.generation ? found : undefined;
     const template = (one.object['spec'] as { readonly template: { readonly metadata: { readonly labels: Readonly<Record<string, string>> } } }).template;
     const events = [...this.#events.items].sort((a, b) => Date.parse(a.lastTimestamp ?? '') - Date.parse(b.lastTimestamp ?? ''));
-    return { name: one.name, image: one.image, hash: template.metadata.labels[LABEL.hash] ?? '', live, pods: this.pods, events, now: Date.now(), since, settleMs: settleSeconds(one) * 1000 };
+    return { name: one.name, image: one.image, hash: template.metadata.labels[LABEL.hash] ?? '', live, pods: this.pods, events, now: Date.now(), since, appliedAt: one.appliedAt, settleMs: settleSeconds(one) * 1000 };
   }
 
   async #failure(verdict: Extract<Verdict, { is: 'failed' }>): Promise<AttemptFailure> {
