@@ -156,7 +156,8 @@ test('kill -9 of the old one while a bad one is on trial: it comes back, and goe
   const [before] = containers();
   await want('0.9.2');
   await sleepUntil(() => successor()?.State.Running === true, { what: 'the one on trial', timeoutMs: 120_000, intervalMs: 100 });
-  process.kill(containers().find(({ Id }) => Id === before?.Id)!.State.Pid, 'SIGKILL');
+  const pid = await sleepUntil(() => containers().find(({ Id }) => Id === before?.Id)?.State.Pid, { what: 'the one that watches' });
+  process.kill(pid, 'SIGKILL');
   await until('the failure', ({ agentUpdate, status }) => agentUpdate?.version === '0.9.2' && status === 'connected');
   assert.is((await alone('0.8.0')).Id, before?.Id);
 });

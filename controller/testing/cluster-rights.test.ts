@@ -1,4 +1,4 @@
-// @timeout 800
+// @timeout 1200
 // @serial
 /**
  * What an agent may do in a cluster is what it does: the printed manifest is applied, an agent works under its ServiceAccount through every
@@ -56,7 +56,7 @@ spec:
         routing: { domain: shop.example.org, port: 8080 }
         volumes: [ { name: files, path: /files, class: ${CLASS}, size: 1Mi } ]
         kubernetes: { metrics: { port: 8080 } }
-        healthCheck: { http: { path: /healthz, port: 8080 }, interval: 1s, retries: 10 }
+        healthCheck: { http: { path: /healthz, port: 8080 }, interval: 1s, retries: 60 }
     - name: db
       image: tagboat-test-db:16
       config:
@@ -80,7 +80,7 @@ spec:
     - name: web
       image: tagboat-test-web:1.1.0
       config:
-        healthCheck: { http: { path: /healthz, port: 8080 }, interval: 1s, retries: 3 }
+        healthCheck: { http: { path: /healthz, port: 8080 }, interval: 1s, retries: 60 }
 ${config}`;
 
 function check(cluster: TestCluster): void {
@@ -130,7 +130,7 @@ function check(cluster: TestCluster): void {
     await stack.settled('shop', 'main', mended);
 
     await cluster.kubectl(['delete', 'configmap,service,ingress', '--namespace', PREFIX, '--all']);
-    await sleepUntil(async () => (await cluster.list('ingresses', PREFIX)).length > 0, { what: 'what was taken away to come back', timeoutMs: 60_000 });
+    await sleepUntil(async () => (await cluster.list('ingresses', PREFIX)).length > 0, { what: 'what was taken away to come back', timeoutMs: 240_000 });
     await stack.until('shop', 'the drift is healed', (row) => !row.drifted && row.health === 'healthy' && row.status === 'successful');
 
     await stack.push({ 'deployments/shop.yaml': null }, 'remove');
@@ -138,7 +138,7 @@ function check(cluster: TestCluster): void {
 
     // And what the agent does beside its engine: keeping its own state.
     const keeper = await openStateKeeper({ kubeconfig: recorder!.kubeconfig, namespace: SYSTEM, name: 'tagboat-agent-acme-harbor', directory: join(stack.home, 'agent'), log: { warn: () => undefined } });
-    await keeper.restore(AbortSignal.timeout(30_000));
+    await keeper.restore(AbortSignal.timeout(120_000));
     await keeper.save();
     // And exchanging itself.
     await exchangeItself(cluster, recorder!.kubeconfig, join(stack.home, 'self'));
@@ -161,12 +161,12 @@ async function exchangeItself(cluster: TestCluster, kubeconfig: string, director
   const containers = [{ name: 'agent', image: 'busybox:1.36', imagePullPolicy: 'IfNotPresent', command: ['sleep', '3600'] }];
   const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers } };
   await cluster.apply({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: place.name, namespace: SYSTEM }, spec: { replicas: 1, strategy: { type: 'Recreate' }, selector: { matchLabels: labels }, template } });
-  const pod = await sleepUntil(() => cluster.servingPod(SYSTEM, 'busybox:1.36').catch(() => null), { what: 'the pod of an agent', timeoutMs: 60_000 });
+  const pod = await sleepUntil(() => cluster.servingPod(SYSTEM, 'busybox:1.36').catch(() => null), { what: 'the pod of an agent', timeoutMs: 240_000 });
   const log = { info: () => undefined, warn: () => undefined };
   mkdirSync(directory);
   const keeper = await openStateKeeper({ ...place, log });
   const exchange = await openPodExchange({ ...place, pod: pod!.metadata.name, certain: true, keeper, deadlineMs: 20_000, log });
-  const signal = AbortSignal.timeout(90_000);
+  const signal = AbortSignal.timeout(240_000);
   assert.is(await exchange.role('1.0.0', signal), 'agent');
   await exchange.prepare({ version: '2.0.0', image: 'NO/IMAGE:2.0.0' }, signal);
   assert.is(await exchange.handOver(signal), 'guard');

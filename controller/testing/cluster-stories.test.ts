@@ -1,10 +1,10 @@
-// @timeout 600
+// @timeout 1200
 // @serial
 /** The stories of the Docker host, told of a cluster. */
 import { createKubernetesEngine } from '../../agents/kubernetes/engine.ts';
 import { clusterOrSkip } from './cluster.ts';
 import type { ClusterPod, TestCluster } from './cluster.ts';
-import { versionManifest } from './story.ts';
+import { isSick, versionManifest } from './story.ts';
 import { tellStories } from './stories.ts';
 import type { StoryWorld } from './stories.ts';
 
@@ -18,10 +18,10 @@ function clusterWorld(cluster: TestCluster): StoryWorld {
     nodeManifest: 'apiVersion: tagboat/v1\nkind: Node\nmetadata: { name: harbor }\nspec: { type: kubernetes }\n',
     engine: () => createKubernetesEngine({ kubeconfig: cluster.kubeconfig }),
     // Clusters count in whole seconds, and somebody has to offer volumes.
-    version: (tag, config, retries) => versionManifest(tag, config, retries ?? 5).replaceAll(/\b200ms\b/g, '1s').replace('path: /data }', `path: /data, class: ${CLASS}, size: 1Mi }`),
+    version: (tag, config, retries) => versionManifest(tag, config, retries ?? (isSick(config) ? 5 : 60)).replaceAll(/\b200ms\b/g, '1s').replace('path: /data }', `path: /data, class: ${CLASS}, size: 1Mi }`),
     page: async (prefix) => {
       const pod = await cluster.servingPod(prefix, IMAGES.web);
-      return (await (await fetch(`http://${pod.status.podIP ?? ''}:8080/`, { signal: AbortSignal.timeout(5_000) })).text()).trim();
+      return (await (await fetch(`http://${pod.status.podIP ?? ''}:8080/`, { signal: AbortSignal.timeout(60_000) })).text()).trim();
     },
     identity: async (prefix, image) => (await cluster.servingPod(prefix, IMAGES[image])).metadata.uid,
     born: async (prefix) => cluster.kubectl(['exec', '--namespace', prefix, (await cluster.servingPod(prefix, IMAGES.db)).metadata.name, '--', 'cat', '/data/born']),

@@ -8,14 +8,14 @@ export const IMAGE = `tagboat:${packageVersion()}`;
 
 /** Throws with what docker said. */
 export function docker(...args: readonly string[]): string {
-  return execFileSync('docker', args, { cwd: packageRoot(), encoding: 'utf8', timeout: 400_000, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DOCKER_BUILDKIT: '0' } });
+  return execFileSync('docker', args, { cwd: packageRoot(), encoding: 'utf8', timeout: 900_000, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DOCKER_BUILDKIT: '0' } });
 }
 
 export function buildImage(): void {
   try {
     docker('image', 'inspect', BASE);
   } catch {
-    execFileSync(join(packageRoot(), '.ci', 'base-image'), [BASE], { timeout: 200_000, stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(join(packageRoot(), '.ci', 'base-image'), [BASE], { timeout: 600_000, stdio: ['ignore', 'ignore', 'inherit'] });
   }
   docker('build', '--quiet', '--network', 'host', '--tag', IMAGE, '.');
 }

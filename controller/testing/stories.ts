@@ -161,7 +161,7 @@ export function tellStories(world: StoryWorld): void {
   test('a newer commit supersedes an attempt in progress, which restores (R21)', async () => {
     await stack.push({ 'deployments/shop.yaml': deploymentManifest(prefix, '  branch: main\n') });
     await stack.settled('shop', 'main');
-    const slow = world.version('1.1.0', '        environment: { HEALTHY: "0" }\n', 200);
+    const slow = world.version('1.1.0', '        environment: { HEALTHY: "0" }\n', 1000);
     await stack.push({ 'products/shop/version.yaml': slow });
     await stack.until('shop', 'the slow attempt runs', (row) => row.status === 'in-progress');
     const fixed = await stack.push({ 'products/shop/version.yaml': world.version('1.2.0') });

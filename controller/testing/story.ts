@@ -5,7 +5,7 @@ import Dockerode from 'dockerode';
 export async function dockerOrSkip(what: string): Promise<Dockerode | null> {
   const host = process.env['DOCKER_HOST'];
   const socketPath = host?.startsWith('unix://') ? host.slice('unix://'.length) : '/var/run/docker.sock';
-  const docker = new Dockerode({ socketPath, timeout: 30_000 });
+  const docker = new Dockerode({ socketPath, timeout: 120_000 });
   try {
     await docker.ping();
     return docker;
@@ -38,8 +38,11 @@ metadata: { name: shop }
 spec: { type: complex }
 `;
 
-/** A web server with a health check and a database with a volume. */
-export function versionManifest(tag: string, config = '', retries = 10): string {
+/** Whether a web server with this configuration is never to become good. */
+export const isSick = (config = ''): boolean => config.includes('HEALTHY: "0"');
+
+/** A web server with a health check and a database with a volume. There is patience with a web server that is to become good: machines of tests are busy. */
+export function versionManifest(tag: string, config = '', retries = isSick(config) ? 10 : 200): string {
   return `apiVersion: tagboat/v1
 kind: Version
 metadata: { name: shop }
