@@ -33,6 +33,8 @@ const test = suite('the line that installs an agent');
 const home = mkdtempSync(join(tmpdir(), 'tagboat-install-'));
 const state = join(home, 'state');
 let stack: Stack;
+/** Containers of others on the engine. */
+let foreign: readonly string[] = [];
 
 /** A PATH with these programs and no others: `sh` and every tool are busybox, or Debian's. */
 function path(name: string, programs: Readonly<Record<string, string>>): string {
@@ -48,7 +50,7 @@ const busybox = path('busybox', { ...Object.fromEntries([...TOOLS, 'sh', 'wget']
 /** Typed into a shell, as a person does, so that the line is in no argument. Fails when the word shows up in one meanwhile. */
 async function paste(line: string, bin: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const { DOCKER_HOST, DOCKER_API_VERSION } = process.env;
-  const child = spawn(join(bin, 'sh'), [], { cwd: home, env: { PATH: bin, HOME: home, ...(DOCKER_HOST !== undefined && { DOCKER_HOST }), ...(DOCKER_API_VERSION !== undefined && { DOCKER_API_VERSION }), TAGBOAT_UNIT_DIRECTORY: join(home, 'units'), ...env } });
+  const child = spawn(join(bin, 'sh'), [], { cwd: home, env: { PATH: bin, HOME: home, ...(DOCKER_HOST !== undefined && { DOCKER_HOST }), ...(DOCKER_API_VERSION !== undefined && { DOCKER_API_VERSION }), TAGBOAT_UNIT_DIRECTORY: join(home, 'units'), TAGBOAT_INSTALL_PATIENCE: '240', ...env } });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (said += chunk.toString()));
   const word = /tagboat-join:[\w-]{100,}/.exec(line)?.[0] ?? 'no word';
@@ -79,10 +81,14 @@ function read(file: string): string {
 const mint = (): Promise<{ command: string; join: string }> => stack.controller.nodes.mintEnrolment('acme', 'pier', 'test');
 const pier = async (): Promise<{ status: string; agentVersion: string } | undefined> => (await stack.get<{ name: string; status: string; agentVersion: string }[]>('/nodes')).find(({ name }) => name === 'pier');
 const enrolled = async (): Promise<string[]> => (await stack.get<{ rows: { action: string; object: string; result: string }[] }>('/audit?limit=1000')).rows.filter(({ action, object }) => action === 'node.enrolled' && object === 'node/pier').map(({ result }) => result);
-const agents = (): string[] => docker('ps', '--all', '--filter', 'label=tagboat.dev/agent', '--format', '{{.Names}} {{.State}}').trim().split('\n').filter((line) => line !== '');
+/** Names of all containers, but for pods, where the engine is a cluster's, too. */
+const everything = (): string[] => docker('ps', '--all', '--format', '{{.Names}}').trim().split('\n').filter((name) => name !== '' && !name.startsWith('k8s_'));
+/** What has no name is gone: see docker-runtime.ts. */
+const agents = (): string[] => docker('ps', '--all', '--filter', 'label=tagboat.dev/agent', '--format', '{{.Names}} {{.State}}').trimEnd().split('\n').filter((line) => line !== '' && !line.startsWith(' '));
 const connected = (): Promise<unknown> => sleepUntil(async () => (await pier())?.status === 'connected', { what: 'the agent', timeoutMs: 180_000 });
 
 test.before(async () => {
+  foreign = everything();
   stack = await Stack.start({ 'nodes/all.yaml': NODES }, { engine: createSimulatedEngine() });
 });
 test.after(async () => {
@@ -163,9 +169,7 @@ test('leaves an agent with the engine and its own directory, and with nothing el
   assert.equal([RestartPolicy.Name, CapDrop, ReadonlyRootfs, Privileged], ['unless-stopped', ['ALL'], true, false]);
   assert.is(statSync(state).mode & 0o777, 0o700);
   for (const text of [JSON.stringify(inspected), execFileSync('sh', ['-c', `docker logs ${NAME} 2>&1`], { encoding: 'utf8' }), execFileSync('grep', ['-r', '', state], { encoding: 'utf8' })]) assert.not.match(text, /tgb_|tagboat-join/);
-  // But for pods, where the engine is a cluster's, too.
-  const names = docker('ps', '--all', '--format', '{{.Names}}').trim().split('\n');
-  assert.equal(names.filter((name) => !name.startsWith('k8s_')), [NAME], 'it deployed nothing, and what enrolled it is gone');
+  assert.equal(everything().filter((name) => !foreign.includes(name)), [NAME], 'it deployed nothing, and what enrolled it is gone');
 });
 
 test('run again it is one agent, the same; a new line enrols it anew; a used one leaves it as it was', async () => {
@@ -260,7 +264,10 @@ test('--systemd lays a unit down that systemd takes, and starts it', async () =>
 echo "$*" >> ${calls}
 case $1 in
   restart) command=$(sed -n 's/^ExecStart=//p' ${units}/${NAME}.service); eval "nohup $command > ${home}/unit.log 2>&1 &"; echo $! > ${pid} ;;
-  stop | disable) kill "$(cat ${pid})" ;;
+  stop | disable)
+    main=$(cat ${pid}) left=600
+    kill "$main"
+    while [ $left -gt 0 ] && kill -0 "$main" 2> /dev/null && ! grep -q ') Z ' "/proc/$main/stat"; do sleep 0.1; left=$((left - 1)); done ;;
   is-active) kill -0 "$(cat ${pid})" ;;
 esac
 `,
