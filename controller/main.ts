@@ -2,6 +2,7 @@
  * The composition root: every room is built here and handed what it needs, and stopped in the opposite order. Nothing else
  * knows all of them.
  */
+import { setMaxListeners } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -96,6 +97,8 @@ async function compose(config: ControllerConfig, log: Logger, undo: (() => Promi
   const metrics = createMetrics();
   const holder = newHolder(config.replicaAddress ?? undefined);
   const ending = new AbortController();
+  // Every team waits for it.
+  setMaxListeners(0, ending.signal);
   const database = await openDatabase(config, log, undo);
   await migrate({ url: database.url, log });
   const pool = await createStorePool({ url: database.url, log });

@@ -1,6 +1,6 @@
 /** What watching 100 quiet repositories costs a tick: requests, bytes and processor time of this process; the server is another one. */
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +35,7 @@ if (process.argv[2] === 'server') {
     bytes += request.bytes;
   };
   const signal = new AbortController().signal;
+  setMaxListeners(0, signal);
   const teams: { reader: RepositoryReader; reading: Reading; mirror: Mirror }[] = [];
   for (let index = 0; index < REPOSITORIES; index++) {
     const remote = parseRemote(`${url}/r${index}.git`);
