@@ -57,6 +57,15 @@ test('one repository, one Team manifest, named like the team', () => {
   assert.is(teamManifest(setOf(team('rivals'), team('acme')), 'acme')?.name, 'acme', 'only its members are let in');
 });
 
+test('signed commits are asked for only where somebody can sign', () => {
+  const team = (keys: string, policy = 'requireSignedCommits: true'): string => doc('Team', 'acme', `members: [ { name: A, email: a@example.test${keys} } ]\npolicy: { ${policy} }`);
+  const key = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32)]).toString('base64')}`;
+  assert.equal(check([team('')]), ['NobodyCanSign requireSignedCommits: (warning)']);
+  assert.equal(check([team(', keys: [ { type: ssh, key: nonsense } ]')]), ['SigningKeyInvalid nonsense (warning)', 'NobodyCanSign requireSignedCommits: (warning)']);
+  assert.equal(check([team(`, keys: [ { type: ssh, key: ${key} } ]`)]), []);
+  assert.equal(check([team('', 'requireKnownAuthors: true')]), []);
+});
+
 test('Docker Hub needs no manifest', () => {
   assert.equal(check([...BASE, version('  - { name: web, image: nginx, registry: docker-hub }'), deployment('branch: main')]), []);
 });

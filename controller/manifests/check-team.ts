@@ -3,7 +3,7 @@ import type { Manifest, ManifestSet } from '../model/manifest.ts';
 import { objectName } from '../model/manifest.ts';
 import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
-import { isSigningKey } from '../model/trust.ts';
+import { isSigningKey, trustOf } from '../model/trust.ts';
 
 /** The manifest whose members and policy count: the one named like the team, else the first. `team`: '' where no controller says it. */
 export function teamManifest(set: ManifestSet, team = ''): Manifest<'Team'> | undefined {
@@ -25,6 +25,11 @@ export function checkTeam(set: ManifestSet, team = ''): Problem[] {
     for (const [at, key] of keys.entries()) {
       if (!isSigningKey(key)) problems.push(problem('SigningKeyInvalid', own.position(`/spec/members/${index}/keys/${at}/key`), `this key of ${name} is no public ${key.type === 'ssh' ? 'SSH' : 'OpenPGP'} key; nothing that it signs counts`, { severity: 'warning', object: objectName(own) }));
     }
+  }
+  // To be seen before it is merged: afterwards no commit can take it back.
+  const { requireSignedCommits, members } = trustOf(own);
+  if (requireSignedCommits && !members.some(({ keys }) => keys.some(isSigningKey))) {
+    problems.push(problem('NobodyCanSign', own.keyPosition('/spec/policy/requireSignedCommits'), 'no member lists a key, so every commit after this one is refused', { severity: 'warning', object: objectName(own) }));
   }
   if (team !== '' && own.name !== team) problems.push(problem('TeamMismatch', own.position('/metadata/name'), `the controller calls this team ${team}, not ${own.name}`, { severity: 'warning', object: objectName(own) }));
   return problems;
