@@ -8,6 +8,7 @@
 import type Docker from 'dockerode';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { LogLine } from '../core/engine.ts';
 import { LABEL } from '../containers/labels.ts';
 import {
@@ -42,7 +43,8 @@ export interface DockerRuntimeOptions {
 
 const OUTPUT_SHOWN = 2000;
 const RESOLVE_MS = 30_000;
-const REMOVE_TRIES = 3;
+/** Tries after which a failure counts; the pauses between them double from 100 ms and make 6.3 s. */
+const TRIES = 7;
 
 export class DockerRuntime implements ContainerRuntime {
   readonly type = 'docker';
@@ -167,7 +169,7 @@ export class DockerRuntime implements ContainerRuntime {
 
   async stop(id: string, graceSeconds: number, signal: AbortSignal): Promise<void> {
     try {
-      await this.#docker.getContainer(id).stop({ t: graceSeconds, abortSignal: signal });
+      await insist(() => this.#docker.getContainer(id).stop({ t: graceSeconds, abortSignal: signal }), signal);
     } catch (error) {
       if (!isStatus(error, 304, 404)) throw engineError(error, 'stopping a container');
     }
@@ -182,22 +184,12 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async remove(id: string, signal: AbortSignal): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        // Without `v`: not even a volume without a name is removed (R20).
-        return void (await this.#docker.getContainer(id).remove({ force: true, abortSignal: signal }));
-      } catch (error) {
-        if (isStatus(error, 404)) return;
-        // Somebody else is already removing it.
-        if (isStatus(error, 409)) return this.#waitUntilGone(id, signal);
-        // One that ends and is started again all the time may have done either just when the engine wanted to kill it.
-        if (tries === REMOVE_TRIES || !isStatus(error, 500) || !/could not kill/i.test(String(error))) throw engineError(error, 'removing a container');
-      }
+    try {
+      // Without `v`: not even a volume without a name is removed (R20). 409 is somebody else's removal, which may fail halfway.
+      await insist(() => this.#docker.getContainer(id).remove({ force: true, abortSignal: signal }), signal, 409);
+    } catch (error) {
+      if (!isStatus(error, 404)) throw engineError(error, 'removing a container');
     }
-  }
-
-  async #waitUntilGone(id: string, signal: AbortSignal): Promise<void> {
-    while ((await this.inspect(id, signal)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   async ensureNetwork(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
@@ -311,6 +303,24 @@ export class DockerRuntime implements ContainerRuntime {
     } catch (error) {
       if (!signal.aborted) throw engineError(error, 'watching for events', 'EngineUnreachable');
     }
+  }
+}
+
+/**
+ * A container that ends and is started again all the time can do either just when the engine kills it, or write into the directory that the
+ * engine removes: the engine answers with 500, and has to be asked again to finish what it began. For calls that may be repeated.
+ *
+ * @param busy a status code that may go on for as long as the signal lets it.
+ */
+async function insist(call: () => Promise<unknown>, signal: AbortSignal, busy?: number): Promise<void> {
+  for (let tries = 1; ;) {
+    try {
+      return void (await call());
+    } catch (error) {
+      if (isStatus(error, 500) && tries < TRIES) tries++;
+      else if (busy === undefined || !isStatus(error, busy)) throw error;
+    }
+    await pause(50 * 2 ** (tries - 1), undefined, { signal });
   }
 }
 

@@ -34,22 +34,33 @@ test('one that was removed and is listed still is none', async () => {
   });
 });
 
-test('one that was not to be killed just now is removed at the next try; what does not get better is told', async () => {
-  const asked: string[] = [];
-  const message = 'Could not kill running container 270a3c43, cannot remove - Container 270a3c43 is not running';
-  const refuse = (response: ServerResponse, text: string): void => void response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ message: text }));
-  await engine(({ method, url }, response) => {
-    asked.push(`${method} ${url?.replace(/^\/v[\d.]+/, '')}`);
-    if (url?.includes('/broken') === true) return refuse(response, 'the disk is gone');
-    if (url?.includes('/never') === true || asked.length === 1) return refuse(response, message);
-    response.writeHead(204).end();
+test('what is removed and stopped is asked for until the engine has done it; what does not get better is told', async () => {
+  const refusals: Record<string, readonly [number, string][]> = {
+    alive: [[500, 'Could not kill running container 270a3c43, cannot remove - Container 270a3c43 is not running']],
+    full: Array.from({ length: 3 }, () => [500, 'unable to remove filesystem for 90ae6a9d: unlinkat /data/containers/90ae6a9d: directory not empty'] as [number, string]),
+    busy: [[409, 'removal of container busy is already in progress'], [500, 'unable to remove filesystem'], [409, 'removal of container busy is already in progress']],
+    broken: Array.from({ length: 99 }, () => [500, 'the disk is gone'] as [number, string]),
+    refused: [[403, 'not for you']],
+    stopping: [[500, 'tried to kill container, but did not receive an exit event']],
+  };
+  const asked: Record<string, number> = {};
+  await engine(({ url }, response) => {
+    const id = /containers\/(\w+)/.exec(url ?? '')?.[1] ?? '';
+    const [status, message] = refusals[id]?.[(asked[id] = (asked[id] ?? 0) + 1) - 1] ?? [id === 'busy' ? 404 : 204, 'No such container'];
+    response.writeHead(status, { 'content-type': 'application/json' }).end(status === 204 ? undefined : JSON.stringify({ message }));
   }, async (runtime) => {
-    await runtime.remove('loop', signal);
-    assert.equal(asked, ['DELETE /containers/loop?force=true', 'DELETE /containers/loop?force=true']);
-    const told = (id: string): Promise<string> => runtime.remove(id, signal).then(() => 'removed', String);
-    assert.match(await told('never'), message);
-    assert.match(await told('broken'), 'the disk is gone');
-    assert.equal(asked.slice(2).map((one) => /containers\/(\w+)/.exec(one)?.[1]), ['never', 'never', 'never', 'broken']);
+    const end = (work: Promise<void>): Promise<string> => work.then(() => 'done', (error: Error) => error.message);
+    const remove = ['alive', 'full', 'busy', 'broken', 'refused'].map((id) => end(runtime.remove(id, signal)));
+    assert.equal((await Promise.all([...remove, end(runtime.stop('stopping', 0, signal))])).map((one) => /done|the disk is gone|not for you/.exec(one)?.[0]), [
+      'done', 'done', 'done', 'the disk is gone', 'not for you', 'done',
+    ]);
+    assert.equal(asked, { alive: 2, full: 4, busy: 4, broken: 7, refused: 1, stopping: 2 });
+  });
+});
+
+test('a removal that somebody else never ends is waited for no longer than its deadline', async () => {
+  await engine((_request, response) => void response.writeHead(409).end('{"message":"removal is already in progress"}'), async (runtime) => {
+    assert.match(await runtime.remove('stuck', AbortSignal.timeout(500)).then(() => 'done', (error: Error) => error.message), /took too long when removing a container/);
   });
 });
 
