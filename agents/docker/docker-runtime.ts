@@ -176,8 +176,17 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async rename(id: string, name: string, signal: AbortSignal): Promise<void> {
+    const container = this.#docker.getContainer(id);
     try {
-      await this.#docker.getContainer(id).rename({ name, abortSignal: signal });
+      await container.rename({ name, abortSignal: signal }).catch(async (error: unknown) => {
+        if (!isStatus(error, 404) || !/sandbox/i.test(String(error))) throw error;
+        // Between two starts of one that ends all the time, the engine looks for a network that is not there; it has to be at rest.
+        await insist(() => container.stop({ abortSignal: signal }), signal).catch((refusal: unknown) => {
+          if (!isStatus(refusal, 304)) throw refusal;
+        });
+        await container.rename({ name, abortSignal: signal });
+        await container.start({ abortSignal: signal });
+      });
     } catch (error) {
       throw engineError(error, `renaming a container to ${name}`);
     }
