@@ -1,4 +1,5 @@
 /** Git objects as values. Parsing is pure and lenient where Git is (odd author lines), strict where meaning would be lost. */
+import { storable } from '../storable.ts';
 import type { GitObject } from './pack.ts';
 
 export interface Person {
@@ -72,21 +73,23 @@ export function parseTree(bytes: Buffer): { readonly name: string; readonly mode
 
 export const TREE_MODE = '040000';
 
+/** Git lets a message hold any byte, and records of it are to be kept. */
 function parseHeaders(bytes: Buffer): { headers: [string, string][]; message: string } {
   const end = bytes.indexOf('\n\n');
-  const head = bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+  const head = storable(bytes.toString('utf8', 0, end < 0 ? bytes.length : end));
   const headers: [string, string][] = [];
   for (const line of head.split('\n')) {
     // A line that begins with a space continues the one before: signatures, which nobody asks for here.
     const space = line.indexOf(' ');
     if (space > 0) headers.push([line.slice(0, space), line.slice(space + 1)]);
   }
-  return { headers, message: end < 0 ? '' : bytes.toString('utf8', end + 2) };
+  return { headers, message: end < 0 ? '' : storable(bytes.toString('utf8', end + 2)) };
 }
 
 function parsePerson(line: string): Person {
   const parts = /^(.*?) ?<([^>]*)>(?: (-?\d+))?/.exec(line);
-  return { name: parts?.[1] ?? line, email: parts?.[2] ?? '', at: new Date(Number(parts?.[3] ?? 0) * 1000) };
+  const at = new Date(Number(parts?.[3] ?? 0) * 1000);
+  return { name: parts?.[1] ?? line, email: parts?.[2] ?? '', at: Number.isNaN(at.getTime()) ? new Date(0) : at };
 }
 
 /** A signed tag carries its signature at the end of the message, which is the change log (R7). */

@@ -319,6 +319,17 @@ scene('resultNotStored: not acknowledged, so it comes again', async (w) => {
   assert.ok(w.handler.connections >= 3);
 });
 
+scene('textsThatNoRowHolds: what a container printed arrives with its NULs replaced', async (w) => {
+  run(w);
+  await sleepUntil(() => w.handler.connections === 1);
+  start(w, 1n);
+  await sleepUntil(() => w.engine.deploys.length === 1);
+  w.engine.deploys[0]!.end({ outcome: 'failed', code: 'ContainerExited', reason: 'it said \0', restored: true, evidence: [{ container: 'web', logLines: ['a\0b'], healthOutput: ['\0'] }], containers: [] });
+  await sleepUntil(() => w.handler.results.length === 1);
+  const { reason, evidence } = w.handler.results[0]!;
+  assert.equal([reason, evidence], ['it said \uFFFD', [{ container: 'web', logLines: ['a\uFFFDb'], healthOutput: ['\uFFFD'] }]]);
+});
+
 scene('agentRestarted in mid-attempt: taken up again as resumed', async (w) => {
   run(w);
   await sleepUntil(() => w.handler.connections === 1);

@@ -17,6 +17,7 @@ import type {
   Observation,
   RemoveTarget,
 } from '../../proto/gen/agent/v1/agent.ts';
+import { storableTexts } from '../storable.ts';
 import { deferred } from './deferred.ts';
 import type { LogCalls } from './log-calls.ts';
 
@@ -105,9 +106,11 @@ export class AgentSession {
     let connected = false;
     try {
       // Not destroyed when the loop ends: grpc-js would then never tell the agent that the call is over.
-      for await (const message of this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<AgentMessage>) {
+      for await (const heard of this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterable<AgentMessage>) {
         if (this.#closed !== undefined) break;
         this.#lastHeard = Date.now();
+        // Logs and errors of containers hold anything; a result that no row can keep would be told for ever.
+        const message = storableTexts(heard);
         if (message.body?.$case === 'hello') {
           if (connected) throw new Error('a second Hello');
           const answer = await handler.onConnected(this, message.body.value);

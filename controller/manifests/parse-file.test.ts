@@ -105,6 +105,15 @@ test('all problems of a file at once, the rest of the file is read', () => {
   assert.match(problems[0]?.hint ?? '', /Did you mean Node\?/);
 });
 
+test('texts that no row and no process can hold are problems at their place, however they are written', () => {
+  for (const escape of ['\\0', '\\x00', '\\u0000', '\\uD800', '\\uDC00x']) {
+    const { manifests, problems } = parse(`${HEAD}kind: ConfigBundle\nmetadata: { name: a }\nspec:\n  environment:\n    LEVEL: "a${escape}"\n`);
+    assert.equal([manifests.length, ...problems.map(({ code, line, column }) => `${code}:${line}:${column}`)], [0, 'YamlSyntax:6:12'], escape);
+    assert.equal(codes(`${HEAD}kind: ConfigBundle\nmetadata: { name: a }\nspec:\n  environment: { "K${escape}": x }\n`), ['YamlSyntax'], escape);
+  }
+  assert.equal(codes(`${HEAD}kind: ConfigBundle\nmetadata: { name: a }\nspec:\n  environment: { LEVEL: "\\uD83D\\uDEA2", PLAIN: "🚢" }\n`), []);
+});
+
 test('a pasted secret at the wrong place is not repeated in a problem (R27)', () => {
   const canary = 'canary-7f3a';
   for (const text of [`spec: { type: ${canary} }`, `spec: { type: docker, labels: ${canary} }`, `spec: { type: docker, description: [ ${canary} ] }`, `spec: "${canary}`, `spec: ${canary}: ${canary}`, `spec: *${canary}`, `spec: &${canary} x`, `spec: !${canary} x`, `spec: "x" "${canary}"`, `spec: [ ] "${canary}"`, `spec: { type: "${canary}" ] }`, `spec: "\\q${canary}"`, `%${canary}`, `'${canary}' 'x'`, `spec: { type: docker, labels: { k: [ ${canary} ] } }`, `- ${canary}\n}${canary}`, `spec: @${canary}`, `spec: |${canary}\n  x`, `spec: >\n  x\n ${canary}\n${canary}`, `? [ ${canary} ]\n: x`]) {

@@ -4,6 +4,7 @@
  */
 import { isMap, isPair, isScalar, isSeq } from 'yaml';
 import type { Node, Scalar } from 'yaml';
+import { isStorable } from '../storable.ts';
 import type { YamlFault } from './compose-yaml.ts';
 import { MANIFEST_LIMITS } from './limits.ts';
 
@@ -13,6 +14,8 @@ const TEXT_LISTS: ReadonlySet<string> = new Set(['command', 'args', 'groups', 's
 const TEXT_SCALARS: ReadonlySet<string> = new Set(['cpu', 'memory', 'size', 'uploadLimit', 'user', 'shmSize', 'content', 'mode', 'hostname', 'stopSignal']);
 /** Its keys are image names, which mean nothing here: an image may be called `labels`. */
 const NAMES: ReadonlySet<string> = new Set(['images']);
+/** Escapes can write what no row, no variable of a process and no object of a cluster can hold. */
+const UNSTORABLE = 'a text holds a NUL character or half of a surrogate pair';
 /** Keys that would reach into an object's prototype. */
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__']);
 
@@ -21,7 +24,7 @@ export interface YamlValue {
   readonly faults: readonly YamlFault[];
 }
 
-/** Converts a document's contents. Faults: duplicate keys, keys that are no scalars, too deep. */
+/** Converts a document's contents. Faults: duplicate keys, keys that are no scalars, texts that nothing can hold, too deep. */
 export function toValue(root: Node | null): YamlValue {
   const faults: YamlFault[] = [];
   return { value: convert(root, { text: false, isName: false, depth: 0, key: '' }, faults), faults };
@@ -37,7 +40,11 @@ interface Where {
 }
 
 function convert(node: unknown, where: Where, faults: YamlFault[]): unknown {
-  if (isScalar(node)) return scalarValue(node, where.text || (!where.isName && TEXT_SCALARS.has(where.key)));
+  if (isScalar(node)) {
+    const value = scalarValue(node, where.text || (!where.isName && TEXT_SCALARS.has(where.key)));
+    if (typeof value === 'string' && !isStorable(value)) faults.push(fault('YamlSyntax', node, UNSTORABLE));
+    return value;
+  }
   if (where.depth > MANIFEST_LIMITS.depth) {
     if (faults.at(-1)?.code !== 'YamlTooDeep') faults.push(fault('YamlTooDeep', node, `values are nested deeper than ${MANIFEST_LIMITS.depth} levels`));
     return null;
@@ -62,7 +69,8 @@ function convert(node: unknown, where: Where, faults: YamlFault[]): unknown {
       continue;
     }
     const key = String(scalarValue(pair.key, true) ?? '');
-    if (FORBIDDEN.has(key)) faults.push(fault('YamlSyntax', pair.key, `the key ${key} is not accepted`));
+    if (!isStorable(key)) faults.push(fault('YamlSyntax', pair.key, UNSTORABLE));
+    else if (FORBIDDEN.has(key)) faults.push(fault('YamlSyntax', pair.key, `the key ${key} is not accepted`));
     else if (Object.hasOwn(result, key)) faults.push(fault('YamlDuplicateKey', pair.key, `the key ${key.slice(0, 100)} is there twice`));
     else result[key] = convert(pair.value, { text, isName, key, depth }, faults);
   }

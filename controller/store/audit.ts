@@ -6,6 +6,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { canonicalJson, hashOf } from '../model/canonical.ts';
 import { scrub } from '../scrub.ts';
+import { storable } from '../storable.ts';
 import type { Queryable } from './pool.ts';
 
 export interface AuditEntry {
@@ -111,7 +112,7 @@ export function auditHash(row: Omit<AuditRow, 'hash'>): string {
 
 /** What PostgreSQL can store of a text (no NUL, no half surrogates), without what looks like a secret. */
 function clean(text: string): string {
-  return scrub(Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\uFFFD'));
+  return scrub(storable(text));
 }
 
 function cleanDetail(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

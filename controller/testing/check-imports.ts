@@ -28,7 +28,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   schemas: [],
   proto: [],
 };
-const BASICS = new Set(['errors', 'log', 'scrub', 'secret', 'metrics', 'package-root']);
+const BASICS = new Set(['errors', 'log', 'scrub', 'secret', 'metrics', 'package-root', 'storable']);
 /** These stand outside of the program. */
 const FREE = /\.(test|bench)\.ts$|\/(testing|bench|build)\//;
 

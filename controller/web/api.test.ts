@@ -178,7 +178,11 @@ test('the audit log is filtered by who, what, where and when', async () => {
   assert.ok(own.rows.every((row) => row['team'] === ''));
 });
 
-for (const query of ['from=yesterday', 'to=2026-13-01', 'actor=a&actor=b', 'actor=%00', `object=${'x'.repeat(301)}`, 'limit=0', 'limit=1001', 'limit=x', 'limit=-1', 'before=0', 'before=1.5', 'before=', 'limit=1&limit=2']) {
+test('what is left empty counts as left out', async () => {
+  assert.equal(await controller.json('/api/v1/teams/acme/audit?before=&limit='), await controller.json('/api/v1/teams/acme/audit'));
+});
+
+for (const query of ['from=yesterday', 'to=2026-13-01', 'actor=a&actor=b', 'actor=%00', `object=${'x'.repeat(301)}`, 'limit=0', 'limit=1001', 'limit=x', 'limit=-1', 'before=0', 'before=1.5', 'limit=1&limit=2']) {
   test(`bad paging is refused: ${query}`, async () => {
     const response = await controller.fetch(`/api/v1/teams/acme/audit?${query}`);
     assert.is(response.status, 400);

@@ -66,6 +66,10 @@ export function createWeb(options: WebOptions): Express {
   });
   app.use(counted(options));
   app.use(deadline(options.version, options.deadlineMs ?? 30_000));
+  app.use((request: Request, _response: Response, next: NextFunction) => {
+    if (request.url.includes('%00')) throw new TagboatError('UsageError', 'the address holds a NUL character', { hint: 'Check the address.' });
+    next();
+  });
   const rooms = [operationRoutes(options, access), webhookRoutes(options, access, options.hooks), assetRoutes(access), signInRoutes(options, access, provider), apiRoutes(options, access), badgeRoutes(options, access), pageRoutes(options, access)];
   for (const routes of rooms) app.use(routes.base === '' ? '/' : routes.base, routes.router);
   app.locals['routes'] = rooms.flatMap((routes) => routes.table);

@@ -89,10 +89,10 @@ export async function teamOf({ pool }: WebContext, request: Request, response: R
   return team;
 }
 
-/** A positive whole number of the query, or `UsageError`. */
+/** A positive whole number of the query, or `UsageError`; an empty one counts as left out, as a form sends it. */
 export function positive(request: Request, name: string, maximum: number): number | undefined {
   const text: unknown = request.query[name];
-  if (text === undefined) return undefined;
+  if (text === undefined || text === '') return undefined;
   const value = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= 1 && value <= maximum)) throw new TagboatError('UsageError', `${name} must be a whole number from 1 to ${String(maximum)}`, { hint: `Leave ${name} out, or correct it.` });
   return value;

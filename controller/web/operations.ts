@@ -1,17 +1,13 @@
 /** What machines ask: alive, ready, metrics, schemas, the install script of agents. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { sql } from 'slonik';
-import { TagboatError } from '../errors.ts';
-import { packageRoot } from '../package-root.ts';
 import { countPending } from '../store/notifications.ts';
 import { countDeployments } from '../store/views/deployments.ts';
 import { countAuditRows } from '../store/views/teams.ts';
 import { authenticate, callerOf, maySee } from './access.ts';
 import type { AccessOptions, Caller } from './access.ts';
-import { parameter } from './context.ts';
 import type { WebContext } from './context.ts';
 import { Routes } from './routes.ts';
+import { addSchemaRoutes } from './schema-routes.ts';
 
 const DATABASE_PATIENCE_MS = 2_000;
 
@@ -39,12 +35,7 @@ export function operationRoutes(context: WebContext, access: AccessOptions): Rou
     });
   });
 
-  routes.get('/schemas/:kind.json', 'anybody', async (request, response) => {
-    const kind = parameter(request, 'kind').replaceAll(/(?<=[a-z])([A-Z])/g, '-$1').toLowerCase();
-    const text = /^[a-z][a-z-]{0,60}$/.test(kind) ? await readFile(join(packageRoot(), 'schemas', `${kind}.schema.json`), 'utf8').catch(() => undefined) : undefined;
-    if (text === undefined) throw new TagboatError('NotFound', 'there is no schema of this kind', { hint: 'Kinds are written like deployment or config-bundle.' });
-    response.set('Cache-Control', 'public, max-age=300').type('application/schema+json').send(text);
-  });
+  addSchemaRoutes(routes);
 
   routes.get('/install.sh', 'anybody', (_request, response) => {
     response.set('Cache-Control', 'no-cache').type('text/x-shellscript; charset=utf-8').send(context.nodes.installScript);

@@ -7,6 +7,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { TagboatError } from '../errors.ts';
 import type { Role } from '../model/role.ts';
 import { admit } from './access.ts';
+import { isStorable } from '../storable.ts';
 import type { AccessOptions } from './access.ts';
 
 /**
@@ -28,8 +29,14 @@ const BODIES = {
     request.body ??= {};
     next();
   }],
-  json: [json({ limit: '64kb' })],
+  json: [json({ limit: '64kb', reviver: refuseUnstorable })],
 } as const satisfies Record<string, readonly RequestHandler[]>;
+
+/** What no row can hold is no well-formed body. */
+function refuseUnstorable(_key: string, value: unknown): unknown {
+  if (typeof value === 'string' && !isStorable(value)) throw new SyntaxError('a text holds a NUL character or half of a surrogate pair');
+  return value;
+}
 
 type Handler = (request: Request, response: Response) => Promise<unknown> | void;
 

@@ -2,12 +2,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sql } from 'slonik';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TagboatError } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
+import { KINDS } from '../model/manifest.ts';
 import { Secret } from '../secret.ts';
 import { appendAudit } from '../store/audit.ts';
 import { startEmbeddedDatabase } from '../store/embedded.ts';
@@ -94,13 +96,28 @@ test('readiness waits for the first look at each team, and names teams only to t
 });
 
 test('schemas are served by kind, and nothing else of the disk', async () => {
-  const schema = (await (await closed.fetch('/schemas/deployment.json', { token: '' })).json()) as { title?: string };
-  assert.ok(schema.title);
-  assert.is((await closed.fetch('/schemas/ConfigBundle.json', { token: '' })).status, 200);
-  assert.is((await closed.fetch('/schemas/controller-config.json', { token: '' })).status, 200);
+  for (const path of ['deployment', 'Deployment', 'ConfigBundle', 'configbundle', 'config-bundle', 'controller-config', 'container-config.schema']) assert.is((await closed.fetch(`/schemas/${path}.json`, { token: '' })).status, 200, path);
+  const listed = (await (await closed.fetch('/schemas', { token: '' })).json()) as { kind: string; url: string }[];
+  assert.equal(listed.map(({ kind }) => kind).sort(), [...KINDS, 'ControllerConfig'].sort());
+  for (const { kind, url } of listed) {
+    const schema = (await (await closed.fetch(url, { token: '' })).json()) as { title?: string };
+    assert.ok(schema.title, kind);
+    // Without any other schema at hand.
+    const validate = new Ajv2020({ strict: false, formats: { uri: true, email: true } }).compile(schema);
+    assert.not.ok(validate({ kind: 'nothing of ours' }), kind);
+  }
   for (const path of ['none', '..%2Fpackage', '..%2f..%2fetc%2fpasswd%00', '%2e%2e', 'a.b']) {
     const { status } = await closed.fetch(`/schemas/${path}.json`, { token: '' });
-    assert.ok(status === 404 || status === 401, `${path}: ${String(status)}`);
+    assert.ok(status === 404 || status === 401 || status === 400, `${path}: ${String(status)}`);
+  }
+});
+
+test('what no row can hold is a request that is not well formed, wherever it stands', async () => {
+  for (const path of ['/api/v1/teams/%00', '/api/v1/teams/acme/deployments/a%00', '/api/v1/teams/acme/reviews/%00', '/badges/acme/%00.svg', '/teams/acme/nodes/%00', '/teams/acme/audit?actor=%00']) assert.is((await closed.fetch(path)).status, 400, path);
+  for (const path of ['nodes/%00/revocation', 'tokens/%00/revocation']) assert.is((await closed.fetch(`/api/v1/teams/acme/${path}`, { method: 'POST' })).status, 400, path);
+  for (const label of ['\\u0000', '\\ud800']) {
+    const response = await closed.fetch('/api/v1/teams/acme/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: `{"profile":"ann@example.org","label":"${label}"}` });
+    assert.is(response.status, 400, label);
   }
 });
 
