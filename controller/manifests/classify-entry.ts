@@ -36,7 +36,7 @@ export function classifyEntry(path: string, mode: EntryMode, size?: number): Ent
 }
 
 function refuse(code: ProblemCode, file: string, message: string, severity: 'error' | 'warning' = 'error'): EntryClass {
-  return { decision: 'problem', problem: problem(code, { file, line: 0, column: 0 }, message, { severity }) };
+  return { decision: 'problem', problem: problem(code, { file, line: 1, column: 1 }, message, { severity }) };
 }
 
 /** Control characters are shown and not sent to people's terminals. */

@@ -28,7 +28,7 @@ export interface ComposeYamlOptions {
   /** Anchors and aliases, which manifests have not: the reader of the tree has to bound what they multiply. Default: refused. */
   readonly anchors?: boolean;
   /** Tags that are left to the reader of the tree. Default: none. */
-  readonly tags?: ReadonlySet<string>;
+  readonly tags?: ReadonlySet<string> | 'any';
 }
 
 /** Never throws. Duplicate keys are left to the reader of the tree, where the check is linear. */
@@ -58,7 +58,7 @@ function compose(text: string, { anchors = false, tags }: ComposeYamlOptions): C
       const type = CST.tokenType(lexeme);
       // The text itself is not shown: a password that begins with `*` or `&` was meant to be quoted (R27).
       if (!anchors && (type === 'alias' || type === 'anchor')) return fail('YamlAlias', `a word that begins with ${lexeme.slice(0, 1)} is an ${type}; quote it if it is text`);
-      if (type === 'tag' && tags?.has(lexeme) !== true) return fail('YamlSyntax', 'a word that begins with ! is a tag, which is not accepted; quote it if it is text');
+      if (type === 'tag' && tags !== 'any' && tags?.has(lexeme) !== true) return fail('YamlSyntax', 'a word that begins with ! is a tag, which is not accepted; quote it if it is text');
     }
     afterScalarMark = lexeme === SCALAR;
     words += 1;

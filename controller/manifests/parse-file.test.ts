@@ -124,10 +124,31 @@ test('a pasted secret at the wrong place is not repeated in a problem (R27)', ()
 });
 
 test('YAML of others is nobody\'s problem, whatever is wrong with it', () => {
-  for (const text of ['services: { a: &x {}, b: *x }', 'a: [', '{{ template }}', 'apiVersion: v1\nkind: Node\n', '', 'a: 1\na: 2', 'apiVersion: v1\nkind: ConfigMap\ndata:\n  x: |\n    apiVersion: tagboat/v1\n    kind: Nod\n']) {
+  for (const text of ['services: { a: &x {}, b: *x, c: !reset {} }', '{{ template }}', 'a: {{ .Values.a }}\nb: [', 'apiVersion: v1\nkind: Node\n', '', 'a: 1\na: 2', 'hello', '- hosts: all', 'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: &n a, labels: { a: *n } }\nspec: { replicas: 1 }\n', 'apiVersion: v1\nkind: ConfigMap\ndata:\n  x: |\n    apiVersion: tagboat/v1\n    kind: Nod\n']) {
     assert.equal(parse(text), { manifests: [], problems: [] }, text);
   }
-  assert.equal(parseManifestFile('a.yaml', Uint8Array.of(0x61, 0xff, 0x0a)).problems, []);
+});
+
+test('what is no YAML at all may have been a manifest: a problem wherever it lies', () => {
+  const found = (text: string, path = 'somewhere/a.yaml'): string[] => parseManifestFile(path, bytes(text)).problems.map(({ code, severity, line, column }) => `${code} ${severity} ${line}:${column}`);
+  assert.equal(found('a: ['), ['YamlSyntax error 1:5']);
+  assert.equal(found('a: b: c\n'), ['YamlSyntax error 1:4']);
+  assert.equal(found('services: { a: &x {}, b: *x }\n}\n').length, 1);
+  assert.equal(found('{{ template }}', 'deployments/a.yaml').length, 1, 'manifests are no templates');
+  assert.equal(parseManifestFile('a.yaml', Uint8Array.of(0x61, 0xff, 0x0a)).problems.map(({ code }) => code), ['NotUtf8']);
+  assert.equal(parseManifestFile('a.yaml', Uint8Array.of(0x61, 0x00, 0x0a)).problems.map(({ code }) => code), ['YamlSyntax']);
+});
+
+test('something else where manifests usually are', () => {
+  const found = (text: string, path: string): string[] => parseManifestFile(path, bytes(text)).problems.map(({ code, line, column }) => `${code} ${line}:${column}`);
+  for (const path of ['team.yaml', 'nodes/a.yml', 'deployments/a.yaml', 'products/a/version.yaml']) {
+    assert.equal(found('oops', path), ['SchemaViolation 1:1'], path);
+    assert.equal(found('a: b\n', path), ['UnknownKind 1:1'], path);
+    assert.equal(found('a: &x b\nc: *x\n', path), ['YamlAlias 1:4'], path);
+    assert.equal([...found('', path), ...found('# nothing yet\n---\n', path)], [], path);
+  }
+  assert.equal(found('apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: &n a, labels: { a: *n } }\nspec: { replicas: 1 }\n', 'deployments/a.yaml'), []);
+  assert.equal([...found('a: b\n', 'deployments/more/a.yaml'), ...found('a: b\n', 'products/a/values.yaml')], []);
 });
 
 test('what is ours is found however it is written: indented, as JSON, with apiVersion forgotten or misspelt', () => {
@@ -137,7 +158,8 @@ test('what is ours is found however it is written: indented, as JSON, with apiVe
   assert.equal(names(`# a node\n\n  ${HEAD}  kind: Node\n  metadata: { name: a }\n  spec: { type: docker }\n`), ['a']);
   const rest = 'kind: Node # of ours\nmetadata: { name: a }\nspec: { type: docker }\n';
   for (const text of [rest, `apiVersion: tagboat\n${rest}`, `apiVersion: Tagboat/v1\n${rest}`, `apiVersion: tagboat.dev/v1\n${rest}`]) assert.equal(codes(text), ['SchemaViolation'], text);
-  for (const text of ['kind: Node\n', 'kind: Widget\nspec: {}\n', `apiVersion: v1\n${rest}`]) assert.equal(parse(text), { manifests: [], problems: [] }, text);
+  for (const version of ['v1', 'tagbaot/v1', 'apps/v1']) assert.equal(parse(`apiVersion: ${version}\n${rest}`).problems.map(({ code, line, column }) => `${code} ${line}:${column}`), ['SchemaViolation 1:13'], version);
+  for (const text of ['kind: Node\n', 'kind: Widget\nspec: {}\n', 'apiVersion: v1\nkind: Node\nmetadata: { name: a }\nspec: { podCIDR: 10.0.0.0/24 }\n']) assert.equal(parse(text), { manifests: [], problems: [] }, text);
 });
 
 test('another version of the format is a problem', () => {
@@ -160,7 +182,7 @@ test('alias bomb', () => {
 test('document of ten megabytes', () => {
   const body = 'a: 1\n'.repeat(2_000_000);
   within(1000, () => {
-    assert.equal(parse(HEAD + body).problems.map(({ code, severity }) => [code, severity]), [['FileTooLarge', 'error']]);
+    assert.equal(parse(HEAD + body).problems.map(({ code, severity, line, column }) => [code, severity, line, column]), [['FileTooLarge', 'error', 1, 1]]);
     // A big file of somebody else's is told of, but freezes nothing.
     assert.equal(parse(body).problems.map(({ code, severity }) => [code, severity]), [['FileTooLarge', 'warning']]);
   });

@@ -23,7 +23,7 @@ import { toValue } from './yaml-value.ts';
 
 const API_VERSION = 'tagboat/v1';
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
-/** A document that claims to be ours. Other YAML (compose files, CI configuration) is nobody's problem and is not even parsed. */
+/** A document that claims to be ours. Other YAML (compose files, CI configuration) is nobody's problem as long as it is YAML. */
 const CLAIM = /(?:^(?:---[ \t]+)?|[{,]\s*)["']?apiVersion["']?[ \t]*:\s*["']?tagboat/im;
 /** The same in a file that is indented as a whole. Text inside of other tools' files is indented, too, so the file's first line decides. */
 const INDENTED_CLAIM = /^[ ]+["']?apiVersion["']?[ \t]*:\s*["']?tagboat/im;
@@ -31,6 +31,10 @@ const INDENTED_CLAIM = /^[ ]+["']?apiVersion["']?[ \t]*:\s*["']?tagboat/im;
 const KIND_CLAIM = new RegExp(`^["']?kind["']?[ \\t]*:[ \\t]*["']?(?:${KINDS.join('|')})["']?[ \\t\\r]*(?:#.*)?$`, 'm');
 const SOME_API_VERSION = /^["']?apiVersion["']?[ \t]*:/m;
 const SPEC_LINE = /^["']?spec["']?[ \t]*:/m;
+/** Where manifests usually are (SPEC §2): what stands there and says nothing else is meant for us, however broken. */
+const USUAL_PLACE = /^(?:team|(?:nodes|registries|bundles|notifications|deployments)\/[^/]+|products\/[^/]+\/(?:product|version))\.ya?ml$/;
+/** Templates become YAML only when other tools have filled them in. */
+const TEMPLATE = /\{\{[^{}]*\}\}|\{%[^%]*%\}|<%[^%]*%>/;
 const NOTHING: ParsedFile = Object.freeze({ manifests: [], problems: [] });
 
 const VALIDATORS = {
@@ -48,16 +52,16 @@ const VALIDATORS = {
 export function parseManifestFile(path: string, bytes: Uint8Array): ParsedFile {
   const whole = (code: ProblemCode, message: string, severity: 'error' | 'warning' = 'error', line = 1): ParsedFile => ({
     manifests: [],
-    problems: [problem(code, { file: path, line, column: line === 0 ? 0 : 1 }, message, { severity })],
+    problems: [problem(code, { file: path, line, column: 1 }, message, { severity })],
   });
   if (bytes.length > MANIFEST_LIMITS.fileBytes) {
     // A big file of somebody else's must not freeze removals (R20); one that claims to be ours must.
     const ours = claims(bytes.subarray(0, MANIFEST_LIMITS.fileBytes));
-    return whole('FileTooLarge', `the file is larger than ${MANIFEST_LIMITS.fileBytes / 1024 / 1024} MiB`, ours ? 'error' : 'warning', 0);
+    return whole('FileTooLarge', `the file is larger than ${MANIFEST_LIMITS.fileBytes / 1024 / 1024} MiB`, ours ? 'error' : 'warning');
   }
   if (startsWith(bytes, LFS_POINTER)) return whole('LfsPointer', 'the file is a Git LFS pointer');
-  if (isUtf16(bytes)) return claims(bytes) ? whole('NotUtf8', 'the file is UTF-16') : NOTHING;
-  if (!claims(bytes)) return NOTHING;
+  const claimed = claims(bytes);
+  if (isUtf16(bytes)) return claimed ? whole('NotUtf8', 'the file is UTF-16') : NOTHING;
 
   let text: string;
   try {
@@ -67,7 +71,21 @@ export function parseManifestFile(path: string, bytes: Uint8Array): ParsedFile {
   }
   const nul = text.indexOf('\0');
   if (nul >= 0) return whole('YamlSyntax', 'the file holds a NUL character', 'error', text.slice(0, nul).split('\n').length);
-  return parseText(path, text);
+  return claimed ? parseText(path, text) : parseUnclaimed(path, text);
+}
+
+/**
+ * What does not say that it is ours may have been a manifest until somebody broke it, and to pass over that would look like a removal (R20):
+ * no YAML at all, something else at a usual place, or ours in all but its apiVersion.
+ */
+function parseUnclaimed(file: string, text: string): ParsedFile {
+  const usual = USUAL_PLACE.test(file) && !SOME_API_VERSION.test(text);
+  if (!usual && TEMPLATE.test(text)) return NOTHING;
+  // Others may have anchors, tags and more of everything than manifests.
+  const { documents, fault } = composeYaml(text, { anchors: true, tags: 'any' });
+  const broken = documents.some(({ errors }) => errors.length > 0);
+  if (!usual && !broken && (fault !== null || !KIND_CLAIM.test(text) || !SPEC_LINE.test(text) || composeYaml(text).fault !== null)) return NOTHING;
+  return parseText(file, text);
 }
 
 function parseText(file: string, text: string): ParsedFile {
@@ -100,14 +118,19 @@ function readDocument(file: string, text: string, index: number, document: Docum
     return { manifest: null, problems };
   }
   const { value, faults: valueFaults } = toValue(document.contents);
-  if (!isMap(value)) return { manifest: null, problems: [] };
+  const usual = USUAL_PLACE.test(file);
+  if (!isMap(value)) {
+    const empty = value === null || value === undefined;
+    return { manifest: null, problems: usual && !empty ? [problem('SchemaViolation', at(document.contents?.range[0] ?? 0), 'the document is no manifest: it is not a map')] : [] };
+  }
   const locate = (pointer: string, ofKey: boolean): Position => placeOf(file, document, composed.lines, pointer, ofKey);
   const apiVersion = value['apiVersion'];
   const kind = value['kind'];
   const known = KINDS.find((name) => name === kind);
-  // One of our kinds without apiVersion was forgotten, not meant for somebody else.
-  const ours = typeof apiVersion === 'string' ? apiVersion.toLowerCase().startsWith('tagboat') : apiVersion === undefined && known !== undefined;
-  if (!ours) return { manifest: null, problems: [] };
+  // One of our kinds without apiVersion was forgotten, not meant for somebody else; so was what only lacks the right one, or all of it where manifests are.
+  const forgotten = apiVersion === undefined && (known !== undefined || (usual && kind === undefined));
+  const ours = typeof apiVersion === 'string' && (apiVersion.toLowerCase().startsWith('tagboat') || (known !== undefined && VALIDATORS[known]({ ...value, apiVersion: API_VERSION })));
+  if (!ours && !forgotten) return { manifest: null, problems: [] };
 
   const name = nameOf(value);
   const object = known === undefined || name === null ? undefined : `${known}/${name}`;

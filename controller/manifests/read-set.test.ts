@@ -125,7 +125,7 @@ test('a directory: links and dot folders are not followed, nothing outside is re
   writeFileSync(join(root, 'big.yaml'), node('big') + '# x\n'.repeat(400_000));
   const set = await readManifests(await directorySource(root), new ParseCache());
   assert.equal([...set.byKind.Node.keys()], ['a']);
-  assert.equal(set.problems.map(({ code, file }) => `${code} ${file}`), ['FileTooLarge big.yaml', 'SymlinkIgnored link.yaml', 'SymlinkIgnored up']);
+  assert.equal(set.problems.map(({ code, file, line }) => `${code} ${file}:${line}`), ['FileTooLarge big.yaml:1', 'SymlinkIgnored link.yaml:1', 'SymlinkIgnored up:1']);
 });
 
 test('a revision of a local repository: branch, annotated tag, short id, sub-directory', async () => {

@@ -9,9 +9,9 @@ export interface Problem {
   readonly severity: 'error' | 'warning';
   /** Path inside the repository, with `/`; empty when the problem is the repository itself. */
   readonly file: string;
-  /** 1-based; 0 when there is no line (a binary file, a tag, the repository). */
+  /** 1-based; 1 for a file as a whole, 0 when there is no file (a tag, the repository). */
   readonly line: number;
-  /** 1-based; 0 when there is no column. */
+  /** 1-based; 0 when there is no line. */
   readonly column: number;
   /** What is wrong, one sentence without a full stop at its end. Never a secret (R27). */
   readonly message: string;

@@ -92,7 +92,7 @@ async function parse(mirror: Mirror, cache: ParseCache, oid: string, path: strin
     return await cache.get(oid, path, () => mirror.readBlob(oid));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'RemoteTooLarge') {
-      return { manifests: [], problems: [problem('FileTooLarge', { ...NOWHERE, file: path }, 'the file is larger than manifests may be')] };
+      return { manifests: [], problems: [problem('FileTooLarge', { file: path, line: 1, column: 1 }, 'the file is larger than manifests may be')] };
     }
     throw error;
   }
