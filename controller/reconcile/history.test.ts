@@ -314,6 +314,19 @@ test.before(async () => {
 test.after(() => db.drop());
 
 let teams = 0;
+test('what was taken out comes back, at the same place and with the same content', async () => {
+  const world = new World(db, 'taken-out');
+  await world.begin();
+  const manifest: Command = { do: 'manifest', name: 'one', node: 'harbor', prefix: 'shop', version: null, overrides: 0, protected: false, dependsOn: null };
+  const work: Command = { do: 'work', node: 'harbor', outcome: 'succeeded', twice: false };
+  for (const step of [manifest, work, { do: 'remove', name: 'one' } as const, work, manifest, work]) {
+    await world.run(step);
+    await world.check();
+  }
+  assert.is(world.running.size, 1);
+  await world.settle();
+});
+
 test('from the plan to the database and back', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40 }), async (commands) => {

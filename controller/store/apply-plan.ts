@@ -89,7 +89,9 @@ async function applyDeploy(tx: DatabaseTransactionConnection, plan: Plan, action
   const existing = target?.records.find((record) => record.id === action.recordId);
   const planned = existing?.status === 'preparing' && existing.attemptKey === wanted.attemptKey;
   const spec = specToDeploy(wanted, target, recorded);
-  const recordId = planned ? existing.id : existing ? await prepareAgain(tx, existing.id, wanted, spec, plan.commit, context.actor, reason === '' && action.kind === 'retry' ? sql.fragment`${`${action.reason}: `} || reason` : sql.fragment`${reason}`) : await insertRecord(tx, team, wanted, spec, plan.commit, context.actor, reason);
+  const says = reason === '' && action.kind === 'retry' ? sql.fragment`${`${action.reason}: `} || reason` : sql.fragment`${reason}`;
+  const again = existing?.id ?? (await rollingRecord(tx, team, wanted));
+  const recordId = planned ? existing.id : again === null ? await insertRecord(tx, team, wanted, spec, plan.commit, context.actor, reason) : await prepareAgain(tx, again, wanted, spec, plan.commit, context.actor, says);
   await tx.query(sql.type(nothing)`
     insert into target (team, node, prefix, deployment, record_id) values (${team}, ${wanted.node}, ${wanted.prefix}, ${wanted.name}, ${recordId})
     on conflict (team, node, prefix) do update set record_id = excluded.record_id, deployment = excluded.deployment
@@ -122,6 +124,14 @@ async function endOpen(tx: DatabaseTransactionConnection, plan: Plan, action: Ac
   if (open.state === 'queued') await withdrawQueued(tx, open.id, why, action.recordId);
   else await requestCancel(tx, open.id, why);
   await audit(tx, plan, action, context, 'attempt.superseded', open.state === 'queued' ? 'withdrawn' : 'stopping', { attempt: open.id });
+}
+
+/** A target that was taken out is forgotten, its records are not; a rolling version has one (R12), which comes back with it. */
+async function rollingRecord(tx: DatabaseTransactionConnection, team: string, { product, version, node, prefix }: DesiredDeployment): Promise<number | null> {
+  if (version.kind !== 'rolling') return null;
+  return tx.maybeOneFirst(sql.type(z.object({ id }))`
+    select r.id from record r join version v on v.id = r.version_id
+    where v.team = ${team} and v.product = ${product} and v.kind = 'rolling' and v.name = ${version.name} and r.node = ${node} and r.prefix = ${prefix}`);
 }
 
 async function insertRecord(tx: DatabaseTransactionConnection, team: string, wanted: DesiredDeployment, spec: unknown, commit: string, actor: string, reason: string): Promise<number> {
