@@ -15,6 +15,7 @@ import { ANYBODY } from '../model/trust.ts';
 import { headProblem, trustIn } from '../reconcile/accepted-head.ts';
 import { refusalOf } from '../reconcile/judge-commit.ts';
 import { scrub } from '../scrub.ts';
+import { localVersions, type LocalVersions } from './local-versions.ts';
 
 export interface Loaded {
   readonly set: ManifestSet;
@@ -22,6 +23,7 @@ export interface Loaded {
   readonly problems: readonly Problem[];
   /** Where it was read: the directory, or the revision with its commit. */
   readonly from: string;
+  readonly versions: LocalVersions;
   /** What the policy of the team says of the revision; nothing of files that nobody committed. */
   judge(): Promise<readonly Problem[]>;
 }
@@ -42,12 +44,13 @@ export async function loadManifests(directory: string, rev: string | undefined, 
     judge = async () => judgeRevision(repository, commit, set, cache);
     from = `${rev} (${commit.slice(0, 12)})`;
   }
-  const problems = [...set.problems, ...checkReferences(set), ...checkClaims(set), ...notLookedAt(set)];
+  const versions = await localVersions(directory, set, cache);
+  const problems = [...set.problems, ...checkReferences(set, { versionAt: versions.at }), ...checkClaims(set, versions.at), ...versions.problems, ...notLookedAt(set)];
   const empty = Object.values(set.byKind).every((manifests) => manifests.size === 0);
   if (empty && problems.length === 0) {
     problems.push(problem('RepositoryEmpty', { file: '', line: 0, column: 0 }, `there is no manifest in ${from}`));
   }
-  return { set, problems: problems.sort(compareProblems), from, judge };
+  return { set, problems: problems.sort(compareProblems), from, versions, judge };
 }
 
 /** By the Team manifest of the commit before it, as if that were what is deployed; the first commit by its own. */

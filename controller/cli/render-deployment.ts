@@ -5,9 +5,7 @@ import type { Problem } from '../model/problem.ts';
 import { problem } from '../model/problem.ts';
 import { resolveImages } from '../model/resolve-images.ts';
 import { named } from '../manifests/check-references.ts';
-import { ParseCache } from '../manifests/parse-cache.ts';
-import { readManifests } from '../manifests/read-set.ts';
-import { findRepository, resolveRevision, revisionSource } from '../manifests/source-revision.ts';
+import type { LocalVersions } from './local-versions.ts';
 
 export interface RenderedOrigin {
   readonly layer: string;
@@ -39,20 +37,16 @@ export interface RenderedDeployment {
 }
 
 /** Deployments without a version to merge are left out with a problem, unless `set` has told of it already. */
-export async function renderDeployments(
+export function renderDeployments(
   deployments: readonly Manifest<'Deployment'>[],
   set: ManifestSet,
-  directory: string,
-): Promise<{ readonly rendered: readonly RenderedDeployment[]; readonly problems: readonly Problem[] }> {
+  versions: LocalVersions,
+): { readonly rendered: readonly RenderedDeployment[]; readonly problems: readonly Problem[] } {
   const rendered: RenderedDeployment[] = [];
   const problems: Problem[] = [];
-  const tagged = new Map<string, Promise<ManifestSet | null>>();
   for (const deployment of deployments) {
     const { spec } = deployment;
-    const tag = spec.version === undefined ? null : `${spec.product}/${spec.version}`;
-    if (tag !== null && !tagged.has(tag)) tagged.set(tag, readTag(directory, tag));
-    const atTag = tag === null ? null : await tagged.get(tag);
-    const source = atTag ?? set;
+    const { set: source, tag } = versions.at(deployment);
     const version = source.byKind.Version.get(spec.product);
     if (version === undefined) {
       const hint = 'Run render where the version manifest can be read; one of another repository is not fetched.';
@@ -65,30 +59,17 @@ export async function renderDeployments(
       deployment,
       deploymentBundles: named(spec.bundles, set.byKind.ConfigBundle),
     });
-    if (atTag) problems.push(...resolved.problems);
     rendered.push({
       name: deployment.name,
       product: spec.product,
       version: spec.version ?? spec.branch ?? '',
-      readAt: atTag && tag !== null ? `tag ${tag}` : 'files at hand',
+      readAt: tag === undefined ? 'files at hand' : `tag ${tag}`,
       node: spec.node,
       prefix: spec.prefix,
       images: resolved.images.map(({ config, ...image }) => ({ ...image, config: { ...maskSecrets(config) }, provenance: originsOf(resolved.provenance.get(image.name)) })),
     });
   }
   return { rendered, problems };
-}
-
-/** The manifests at a tag of the default form, where there is one; other tag patterns are the controller's. */
-async function readTag(directory: string, tag: string): Promise<ManifestSet | null> {
-  const repository = await findRepository(directory).catch(() => null);
-  if (repository === null) return null;
-  const slash = tag.lastIndexOf('/') + 1;
-  for (const name of [tag, `${tag.slice(0, slash)}v${tag.slice(slash)}`]) {
-    const commit = await resolveRevision(repository, `refs/tags/${name}`).catch(() => null);
-    if (commit !== null) return readManifests(await revisionSource(repository, commit), new ParseCache());
-  }
-  return null;
 }
 
 function originsOf(origins: Iterable<readonly [string, RenderedOrigin]> | undefined): Record<string, RenderedOrigin> {

@@ -26,13 +26,13 @@ export function registerRender(program: Command): void {
 }
 
 async function render(directory: string, options: RenderOptions): Promise<void> {
-  const { set, problems } = await loadManifests(directory, options.rev);
+  const { set, problems, versions } = await loadManifests(directory, options.rev);
   const { deployment: name } = options;
   if (name !== undefined && !set.byKind.Deployment.has(name) && !problems.some((item) => item.object === `Deployment/${name}`)) {
     throw new TagboatError('NotFound', `There is no deployment ${name}`);
   }
   const deployments = [...set.byKind.Deployment.values()].filter((item) => name === undefined || item.name === name).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const { rendered, problems: more } = await renderDeployments(deployments, set, directory);
+  const { rendered, problems: more } = renderDeployments(deployments, set, versions);
   const all = [...problems, ...more];
   if (options.format === 'json') process.stdout.write(`${JSON.stringify({ deployments: rendered, problems: all }, null, 2)}\n`);
   else process.stdout.write(options.format === 'yaml' ? renderYaml(rendered) : renderText(rendered));

@@ -1,6 +1,6 @@
 /** The commands as people call them: what they print and how they end. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -43,6 +43,15 @@ async function run(...args: string[]): Promise<Ran> {
     Object.assign(process.stderr, { write: originals.stderr });
     process.exitCode = 0;
   }
+}
+
+/** The native command in a work tree. */
+function gitIn(root: string): (...args: string[]) => Promise<void> {
+  const settings = ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false'];
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      execFile('git', [...settings, ...args], { cwd: root, timeout: 120_000 }, (error) => (error === null ? resolve() : reject(error)));
+    });
 }
 
 const quickstart = join(packageRoot(), 'examples', 'quickstart');
@@ -146,10 +155,7 @@ test('an empty directory is a problem', async () => {
 test('render reads a version that has a tag at its tag', async () => {
   const root = join(scratch, 'tagged');
   cpSync(quickstart, root, { recursive: true });
-  const git = (...args: string[]): Promise<void> =>
-    new Promise((resolve, reject) => {
-      execFile('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false', '-c', 'tag.gpgsign=false', ...args], { cwd: root, timeout: 120_000 }, (error) => (error === null ? resolve() : reject(error)));
-    });
+  const git = gitIn(root);
   await git('init', '-q', '-b', 'main');
   await git('add', '.');
   await git('commit', '-qm', 'one');
@@ -159,6 +165,48 @@ test('render reads a version that has a tag at its tag', async () => {
   const { stdout } = await run('render', root, '--deployment', 'old');
   assert.match(stdout, 'old: shop 1.0.0 on harbor/old (tag shop/1.0.0)');
   assert.match(stdout, 'web: nginx:1.27, after worker');
+});
+
+test('a version that is named is checked: at its tag, else as the files at hand have it; a clone may lack the tag', async () => {
+  const root = join(scratch, 'versions');
+  cpSync(quickstart, root, { recursive: true });
+  const write = (fault: string): void => writeFileSync(join(root, 'products', 'shop', 'version.yaml'), `apiVersion: tagboat/v1\nkind: Version\nmetadata: { name: shop }\nspec: { images: [ { name: web, image: busybox:1.36, config: { ${fault} } } ] }\n`);
+  const found = async (): Promise<string[]> => (JSON.parse((await run('validate', root, '--format', 'json')).stdout) as { problems: Problem[] }).problems.map(({ code, severity, message }) => `${code} ${severity}${/ \(version read at tag .*\)$/.exec(message)?.[0] ?? ''}`);
+  write('replicas: 3');
+  for (const name of ['shop-staging', 'shop-production']) rmSync(join(root, 'deployments', `${name}.yaml`));
+  writeFileSync(join(root, 'deployments', 'old.yaml'), 'apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: old }\nspec: { product: shop, version: 1.0.0, node: harbor, prefix: old }\n');
+  assert.equal(await found(), ['FieldNotSupported error'], 'no repository');
+  const git = gitIn(root);
+  await git('init', '-q', '-b', 'main');
+  await git('add', '.');
+  await git('commit', '-qm', 'one');
+  assert.equal(await found(), ['FieldNotSupported error'], 'still to be tagged');
+  await git('tag', 'shop/v1.0.0');
+  await git('tag', 'shop/next');
+  write('replicas: 1');
+  assert.equal(await found(), ['TagNotSemver warning', 'FieldNotSupported error (version read at tag shop/v1.0.0)']);
+  await git('commit', '-qam', 'two');
+  await git('tag', '-f', 'shop/v1.0.0');
+  await git('tag', '-d', 'shop/next');
+  write('replicas: 3');
+  assert.equal(await found(), []);
+  await git('tag', '-d', 'shop/v1.0.0');
+  await git('remote', 'add', 'origin', '/nowhere');
+  assert.equal(await found(), ['FieldNotSupported warning'], 'the tag may be there');
+});
+
+test('a deployment of the branch at hand needs the version here', async () => {
+  const root = join(scratch, 'no-version');
+  cpSync(quickstart, root, { recursive: true });
+  rmSync(join(root, 'products', 'shop', 'version.yaml'));
+  for (const name of ['shop-staging', 'shop-production']) {
+    const file = join(root, 'deployments', `${name}.yaml`);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^  branch: main\n/m, ''));
+  }
+  const { code, stdout } = await run('validate', root, '--format', 'json');
+  const errors = (JSON.parse(stdout) as { problems: Problem[] }).problems.filter(({ severity }) => severity === 'error');
+  assert.is(code, 1);
+  assert.ok(errors.length > 0 && errors.every(({ code: one, file }) => one === 'VersionUnreadable' && file.startsWith('deployments/')));
 });
 
 test.run();

@@ -138,6 +138,7 @@ test('a simple product has no version to choose (R5)', () => {
 
 test('versions are semver numbers, branches are followed ones', () => {
   assert.equal(check([...BASE, WEB, deployment('version: latest')]), ['SchemaViolation latest']);
+  assert.equal(check([...BASE, WEB, deployment('version: v1.2.0')]), ['SchemaViolation v1.2.0'], 'the v belongs to the tag');
   assert.equal(check([...BASE, WEB, deployment('branch: main')], { branch: 'trunk' }), ['BranchNotWatched main']);
   const globs = [...BASE.slice(0, 2), doc('Product', 'shop', 'type: complex\nrolling: { branches: [ "preview/*" ] }'), WEB];
   assert.equal(check([...globs, deployment('branch: preview/a')]), []);

@@ -25,8 +25,19 @@ export interface CheckOptions {
   readonly recordedOwners?: ReadonlyMap<string, string>;
   /** Public keys by node, as the agents told them. */
   readonly recipients?: ReadonlyMap<string, readonly string[]>;
+  /** Where the version of a deployment is read. Default: `set`, which is sure only of what follows a branch. */
+  readonly versionAt?: (deployment: Manifest<'Deployment'>) => VersionAt;
   /** Answers for a deployment whose own problems are remembered; the caller knows whether anything it names has changed. */
   readonly remember?: (deployment: Manifest<'Deployment'>, check: () => readonly Problem[]) => readonly Problem[];
+}
+
+/** The manifests that a version and its bundles are taken from. */
+export interface VersionAt {
+  readonly set: ManifestSet;
+  /** Whether that is what is deployed; if not, what is wrong with it is a warning. */
+  readonly sure: boolean;
+  /** Where it is another commit's. */
+  readonly tag?: string;
 }
 
 /** What a check found, for the next one to take over. */
@@ -124,7 +135,7 @@ function cyclesOf({ byKind: { Deployment } }: ManifestSet): Problem[] {
 /** Problems of one Deployment manifest by itself and with what it names. */
 function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, options: CheckOptions = {}): Problem[] {
   const { spec } = deployment;
-  const { Product, Node, ConfigBundle, Deployment, Version, Registry } = set.byKind;
+  const { Product, Node, ConfigBundle, Deployment, Registry } = set.byKind;
   const bundles = spec.bundles ?? [];
   const product = Product.get(spec.product);
   const node = Node.get(spec.node);
@@ -137,20 +148,29 @@ function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, o
     ...(product === undefined ? [] : checkVersionChoice(deployment, product, options)),
     ...(spec.followSchedule === undefined || validCron(spec.followSchedule) ? [] : [problem('SchemaViolation', deployment.position('/spec/followSchedule'), `${spec.followSchedule} is no cron expression`, { object: objectName(deployment), hint: 'For example 0 */5 * * * * (with seconds): every five minutes.' })]),
   ];
-  const version = Version.get(spec.product);
-  if (version === undefined || product === undefined || product.spec.source !== undefined) return problems;
+  // The version at hand need not be the tagged one; the controller checks that one itself.
+  const at: VersionAt = options.versionAt?.(deployment) ?? { set, sure: spec.version === undefined };
+  const version = at.set.byKind.Version.get(spec.product);
+  if (product === undefined || product.spec.source !== undefined) return problems;
+  if (version === undefined) return options.versionAt === undefined ? problems : [...problems, ...noVersion(deployment, at)];
   const resolved = resolveImages({
     version,
-    versionBundles: named(version.spec.bundles, ConfigBundle),
+    versionBundles: named(version.spec.bundles, at.set.byKind.ConfigBundle),
     deployment,
     deploymentBundles: named(bundles, ConfigBundle),
   });
   const recipients = knownRecipients(node, options.recipients);
   // A registry that is not there is a problem of the version already.
   const ofContent = [...resolved.problems, ...checkTarget({ deployment, nodeType: node?.spec.type ?? null, recipients, resolved }), ...checkRegistries({ deployment, images: resolved.images, registries: Registry, recipients }).filter(({ code }) => code !== 'UnknownReference')];
-  // The version at hand need not be the tagged one; the controller checks that one itself.
-  const isOther = spec.version !== undefined;
-  return [...problems, ...ofContent.map((item) => (isOther ? { ...item, severity: 'warning' as const } : item))];
+  const told = at.tag === undefined ? ofContent : ofContent.map((item) => ({ ...item, message: `${item.message} (version read at tag ${at.tag})` }));
+  return [...problems, ...(at.sure ? told : told.map((item) => ({ ...item, severity: 'warning' as const })))];
+}
+
+/** Only where nothing else can hold it: at its tag, or where the deployment follows the branch that is looked at. */
+function noVersion(deployment: Manifest<'Deployment'>, { tag }: VersionAt): Problem[] {
+  const { product, version, branch } = deployment.spec;
+  if (tag === undefined && (version !== undefined || branch !== undefined)) return [];
+  return [problem('VersionUnreadable', deployment.position(tag === undefined ? '/spec/product' : '/spec/version'), `there is no readable Version manifest of ${product} ${tag === undefined ? 'here' : `at tag ${tag}`}`, { object: objectName(deployment) })];
 }
 
 /** What an agent says of its own keys counts; before it has said anything, what the manifest says. */
@@ -173,8 +193,8 @@ function checkVersionChoice(deployment: Manifest<'Deployment'>, product: Manifes
     const key = version !== undefined ? 'version' : branch !== own && branch !== undefined ? 'branch' : null;
     return key === null ? [] : [problem('SimpleProductVersion', deployment.keyPosition(`/spec/${key}`), `product ${product.name} is simple and has no ${key} to choose`, { object })];
   }
-  if (version !== undefined && semver.valid(version) === null) {
-    const hint = 'Write three numbers, for example version: 1.2.0; a branch goes into `branch`.';
+  if (version !== undefined && (semver.valid(version) === null || version.startsWith('v'))) {
+    const hint = version.startsWith('v') && semver.valid(version) !== null ? `Write version: ${version.slice(1)}; only its tag may begin with v.` : 'Write three numbers, for example version: 1.2.0; a branch goes into `branch`.';
     return [problem('SchemaViolation', deployment.position('/spec/version'), `${version} is no semver number`, { hint, object })];
   }
   const usual = product.spec.source?.ref ?? options.branch;
