@@ -20,7 +20,7 @@ export interface LocalVersions {
 /** Reads each tag that a deployment of `set` names once. A version without a tag is still to be made: of the files at hand. */
 export async function localVersions(directory: string, set: ManifestSet, cache: ParseCache): Promise<LocalVersions> {
   const repository = await findRepository(directory).catch(() => null);
-  if (repository === null) return { at: () => ({ set, sure: true }), problems: [] };
+  if (repository === null) return { at: () => ({ set, sure: true, only: true }), problems: [] };
   const at = { fs, gitdir: repository.gitdir };
   const { versions, problems } = tagVersions([...set.byKind.Product.values()].filter(({ spec }) => spec.source?.repository === undefined), await git.listTags(at));
   // A clone need not have the tags of where it came from.

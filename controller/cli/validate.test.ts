@@ -199,6 +199,10 @@ test('a deployment of the branch at hand needs the version here', async () => {
   const root = join(scratch, 'no-version');
   cpSync(quickstart, root, { recursive: true });
   rmSync(join(root, 'products', 'shop', 'version.yaml'));
+  const errorsOf = async (): Promise<Problem[]> => (JSON.parse((await run('validate', root, '--format', 'json')).stdout) as { problems: Problem[] }).problems.filter(({ severity }) => severity === 'error');
+  assert.is((await errorsOf()).length, 2, 'where there is no repository, there is no other branch');
+  await gitIn(root)('init', '-q', '-b', 'main');
+  assert.equal(await errorsOf(), [], 'the branch that is named may have it');
   for (const name of ['shop-staging', 'shop-production']) {
     const file = join(root, 'deployments', `${name}.yaml`);
     writeFileSync(file, readFileSync(file, 'utf8').replace(/^  branch: main\n/m, ''));

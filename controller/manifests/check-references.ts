@@ -38,6 +38,8 @@ export interface VersionAt {
   readonly sure: boolean;
   /** Where it is another commit's. */
   readonly tag?: string;
+  /** Nothing but this set can hold the version: there is no repository with tags and branches. */
+  readonly only?: boolean;
 }
 
 /** What a check found, for the next one to take over. */
@@ -167,9 +169,9 @@ function checkDeployment(deployment: Manifest<'Deployment'>, set: ManifestSet, o
 }
 
 /** Only where nothing else can hold it: at its tag, or where the deployment follows the branch that is looked at. */
-function noVersion(deployment: Manifest<'Deployment'>, { tag }: VersionAt): Problem[] {
+function noVersion(deployment: Manifest<'Deployment'>, { tag, only = false }: VersionAt): Problem[] {
   const { product, version, branch } = deployment.spec;
-  if (tag === undefined && (version !== undefined || branch !== undefined)) return [];
+  if (tag === undefined && !only && (version !== undefined || branch !== undefined)) return [];
   return [problem('VersionUnreadable', deployment.position(tag === undefined ? '/spec/product' : '/spec/version'), `there is no readable Version manifest of ${product} ${tag === undefined ? 'here' : `at tag ${tag}`}`, { object: objectName(deployment) })];
 }
 
