@@ -135,6 +135,8 @@ test('what is no YAML at all may have been a manifest: a problem wherever it lie
   assert.equal(found('a: b: c\n'), ['YamlSyntax error 1:4']);
   assert.equal(found('services: { a: &x {}, b: *x }\n}\n').length, 1);
   assert.equal(found('{{ template }}', 'deployments/a.yaml').length, 1, 'manifests are no templates');
+  const long = `${'a: b\n'.repeat(30_000)}c: [`;
+  assert.equal([found(long).length, found(long, 'deployments/a.yaml').length], [0, 1], 'what others have a lot of is not read');
   assert.equal(parseManifestFile('a.yaml', Uint8Array.of(0x61, 0xff, 0x0a)).problems.map(({ code }) => code), ['NotUtf8']);
   assert.equal(parseManifestFile('a.yaml', Uint8Array.of(0x61, 0x00, 0x0a)).problems.map(({ code }) => code), ['YamlSyntax']);
 });

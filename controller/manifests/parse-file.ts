@@ -35,6 +35,8 @@ const SPEC_LINE = /^["']?spec["']?[ \t]*:/m;
 const USUAL_PLACE = /^(?:team|(?:nodes|registries|bundles|notifications|deployments)\/[^/]+|products\/[^/]+\/(?:product|version))\.ya?ml$/;
 /** Templates become YAML only when other tools have filled them in. */
 const TEMPLATE = /\{\{[^{}]*\}\}|\{%[^%]*%\}|<%[^%]*%>/;
+/** What is larger and neither says that it is ours nor lies where manifests are was never one; to read it all would cost seconds (in characters). */
+const UNCLAIMED_LENGTH = 128 * 1024;
 const NOTHING: ParsedFile = Object.freeze({ manifests: [], problems: [] });
 
 const VALIDATORS = {
@@ -80,7 +82,7 @@ export function parseManifestFile(path: string, bytes: Uint8Array): ParsedFile {
  */
 function parseUnclaimed(file: string, text: string): ParsedFile {
   const usual = USUAL_PLACE.test(file) && !SOME_API_VERSION.test(text);
-  if (!usual && TEMPLATE.test(text)) return NOTHING;
+  if (!usual && (text.length > UNCLAIMED_LENGTH || TEMPLATE.test(text))) return NOTHING;
   // Others may have anchors, tags and more of everything than manifests.
   const { documents, fault } = composeYaml(text, { anchors: true, tags: 'any' });
   const broken = documents.some(({ errors }) => errors.length > 0);
