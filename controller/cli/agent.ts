@@ -13,7 +13,7 @@ import { createLogger } from '../log.ts';
 import type { Logger } from '../log.ts';
 import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
-import { processIo, runCommand } from './client.ts';
+import { logLevelOption, processIo, runCommand } from './client.ts';
 import { exitSoon, untilSignal } from './until-signal.ts';
 import { updateDeadlineMs } from './update-deadline.ts';
 
@@ -68,7 +68,7 @@ export function registerAgent(program: Command, io: CliIo = processIo): void {
       .option('--directory <dir>', 'where the identity and the journal are kept', '.tagboat-agent')
       .option('--enrol-only', 'enrol and end; a later start serves')
       .option('--rotate-secrets-key', 'make a new key for secrets and end; an agent that runs takes it up, and the keys before it go on opening')
-      .option('--log-level <level>', 'debug, info, warn or error', 'info');
+      .addOption(logLevelOption('info'));
     if (type !== 'simulated') command.option('--update-deadline <duration>', 'how long another version of this agent has to be taken by the controller, for example 60s', '60s');
     if (type === 'docker') {
       command

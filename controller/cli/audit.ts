@@ -86,6 +86,7 @@ async function verify(flags: Flags & { readonly databaseUrl?: string }, io: CliI
   const format = formatOf(flags.format);
   // Only the flag or its own variable decides; a controller's configuration file is not looked at.
   const url = flags.databaseUrl ?? (io.env['TAGBOAT_DATABASE_URL'] || undefined);
+  if (url !== undefined && !/^postgres(ql)?:\/\/./.test(url)) throw new TagboatError('UsageError', '--database-url is no address of a PostgreSQL', { hint: 'It looks like postgres://user:password@host:5432/database.' });
   const verdicts = url === undefined ? await askController(flags, io) : await readDatabase(url, flags.team);
   if (format === 'json') io.out(`${JSON.stringify(verdicts, null, 2)}\n`);
   else for (const [team, verdict] of Object.entries(verdicts)) io.out(sentence(team, verdict));

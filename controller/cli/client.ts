@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { explainError, TagboatError } from '../errors.ts';
@@ -27,7 +28,8 @@ export const processIo: CliIo = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   get terminal() {
-    return process.stdout.isTTY ? { columns: process.stdout.columns, colours: wantsColours(process.env) } : undefined;
+    // A terminal that nobody gave a size (a pseudo-terminal of a program) says 0; nothing is fitted into that.
+    return process.stdout.isTTY ? { columns: process.stdout.columns || Number.POSITIVE_INFINITY, colours: wantsColours(process.env) } : undefined;
   },
   exit: (code) => {
     process.exitCode = code;
@@ -51,6 +53,11 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** Colours are for terminals that have them, and for nobody who said NO_COLOR. */
 export function wantsColours(env: Readonly<Record<string, string | undefined>>): boolean {
   return (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+}
+
+/** `--log-level`, with the levels that the configuration of the controller knows. */
+export function logLevelOption(level: string): Option {
+  return new Option('--log-level <level>', 'how much is told').choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default(level);
 }
 
 /** Adds `--url` and `--token`. */

@@ -50,6 +50,5 @@ function valueOf(flags: string, description: string, choices: readonly string[] 
   // Where the command itself checks the word, its description lists what there is.
   if (flags.includes('--format')) return description.match(/\b(text|json|yaml|markdown)\b/g) ?? 'any';
   if (flags.includes('--role')) return ['user', 'admin', 'owner'];
-  if (flags.includes('--log-level')) return ['debug', 'info', 'warn', 'error'];
   return 'any';
 }

@@ -15,7 +15,7 @@ import { createLogger } from '../log.ts';
 import type { Controller } from '../main.ts';
 import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
-import { processIo, runCommand } from './client.ts';
+import { logLevelOption, processIo, runCommand } from './client.ts';
 import { makeDirectory } from './make-directory.ts';
 import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
@@ -37,7 +37,7 @@ export function registerDemo(program: Command, io: CliIo = processIo): void {
     .option('--directory <dir>', 'where its data are kept', '.tagboat')
     .option('--port <port>', 'port of the page on 127.0.0.1; 0 takes a free one', '8080')
     .option('--simulated', 'a simulated node even if a Docker engine answers')
-    .option('--log-level <level>', 'debug, info, warn or error', 'warn')
+    .addOption(logLevelOption('warn'))
     .action((flags: Flags) => runCommand(io, async () => demo(flags, io)));
 }
 

@@ -138,7 +138,7 @@ test('exit codes: 0 fine, 1 problems found, 2 wrong use, 3 could not reach somet
   const cases: readonly (readonly [number, readonly string[]])[] = [
     [0, ['--help']], [0, ['status', '--team', 'fine']], [0, ['audit', 'verify']], [0, ['token', 'list']], [0, ['node', 'enroll', 'dock', '--team', 'acme']], [0, ['node', 'revoke', 'pier', '--team', 'acme', '--format', 'json']],
     [1, ['status', '--team', 'acme']], [1, ['validate', 'broken']], [1, ['render', 'broken']], [1, ['logs', 'none', '--team', 'acme']], [1, ['token', 'revoke', 'ffffffffffff']],
-    [2, []], [2, ['nonsense']], [2, ['status', '--nonsense']], [2, ['audit']], [2, ['completion', 'csh']], [2, ['token', 'create', '--team', 'fine']], [2, ['status', '--token', 'wrong']], [2, ['plan', '--format', 'xml']], [2, ['agent', 'docker']], [2, ['controller', '--config', 'nowhere.yaml']], [2, ['demo', '--nonsense']],
+    [2, []], [2, ['nonsense']], [2, ['status', '--nonsense']], [2, ['audit']], [2, ['completion', 'csh']], [2, ['token', 'create', '--team', 'fine']], [2, ['status', '--token', 'wrong']], [2, ['plan', '--format', 'xml']], [2, ['agent', 'docker']], [2, ['controller', '--config', 'nowhere.yaml']], [2, ['demo', '--nonsense']], [2, ['demo', '--log-level', 'loud']], [2, ['agent', 'simulated', '--log-level', 'loud']], [2, ['audit', 'verify', '--database-url', 'nonsense']],
     [3, ['status', '--url', nowhere]], [3, ['audit', 'verify', '--database-url', `postgres://nobody@127.0.0.1:${String(new URL(nowhere).port)}/x`]], [3, ['logs', 'shop-production', '--team', 'acme', '--container', 'web']],
   ];
   for (let at = 0; at < cases.length; at += 3) {
@@ -204,14 +204,15 @@ test('a reader that has seen enough (| head -1) is no failure', async () => {
 
 test('colours and fitting are for terminals, and NO_COLOR is heard', async () => {
   if (spawnSync('script', ['--version']).error !== undefined) return console.log('no script(1) here: terminals are not tried');
-  const terminal = async (command: string, more: Readonly<Record<string, string>> = {}): Promise<string> => {
-    const line = `stty cols 44; ${process.execPath} --import ${TSX} ${PROGRAM} ${command}`;
+  const terminal = async (command: string, more: Readonly<Record<string, string>> = {}, size = 44): Promise<string> => {
+    const line = `stty cols ${String(size)}; ${process.execPath} --import ${TSX} ${PROGRAM} ${command}`;
     return new Promise((resolve) => execFile('script', ['-qec', line, '/dev/null'], { cwd: directory, env: environment({ TERM: 'xterm-256color', ...more }) as NodeJS.ProcessEnv, timeout: 180_000 }, (_error, out) => resolve(out.replaceAll('\r', ''))));
   };
   const coloured = await terminal('status --team acme');
   assert.match(coloured, '\u001b[31m');
   // eslint-disable-next-line no-control-regex
   for (const row of coloured.replaceAll(/\u001b\[\d+m/g, '').split('\n')) assert.ok(row.length <= 44, row);
+  assert.match(await terminal('status --team fine', { NO_COLOR: '1' }, 0), /^shop +1\.0\.0 +harbor\/shop +successful +synced +healthy$/m);
   const plain = await terminal('status --team acme', { NO_COLOR: '1' });
   assert.match(plain, 'shop-staging');
   assert.not.match(plain, '\u001b');

@@ -8,7 +8,7 @@ export interface HookEvent {
   readonly refs: readonly string[];
   /** What became of a request to merge, where the payload says it. */
   readonly request?: ToldRequest | undefined;
-  /** URLs and `owner/name`, as far as they stand there. */
+  /** URLs and `owner/name`, as far as they stand there; empty where the payload names none. */
   readonly repositories: readonly string[];
 }
 
@@ -23,9 +23,7 @@ export function readEvent({ provider, event }: Envelope, payload: unknown): Hook
   const made = provider === 'gitlab' ? gitlab(payload) : provider === 'bitbucket' ? bitbucket(event, payload) : githubLike(event, payload);
   if (made === null) return { refused: `the event ${event === '' ? 'without a name' : event.slice(0, 80)} means nothing here` };
   if (made.kind === 'refs' && made.refs.length === 0) return { refused: 'the payload names no ref' };
-  const repositories = repositoriesOf(payload);
-  if (made.kind !== 'ping' && repositories.length === 0) return { refused: 'the payload names no repository' };
-  return { ...made, repositories };
+  return { ...made, repositories: repositoriesOf(payload) };
 }
 
 type Made = Pick<HookEvent, 'kind' | 'refs' | 'request'> | null;

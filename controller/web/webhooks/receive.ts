@@ -105,7 +105,7 @@ export function webhookRoutes(context: WebContext, access: AccessOptions, hooks:
 async function understand({ pool }: WebContext, envelope: Envelope, body: Buffer, team: string, settings: HookSettings): Promise<Relevance> {
   let payload: unknown;
   try {
-    payload = JSON.parse(body.toString('utf8'));
+    payload = JSON.parse(textOf(body));
   } catch {
     return { refused: 'the payload is no JSON; choose application/json as the content type' };
   }
@@ -114,6 +114,12 @@ async function understand({ pool }: WebContext, envelope: Envelope, body: Buffer
   const watched = await loadWatched(pool, team);
   if (watched === null) return { refused: 'the team is not set up yet' };
   return relevanceOf(event, { watched, reviews: settings.reviews, reviewBranches: settings.reviewBranches });
+}
+
+/** JSON, or the field of a form that holds it: what GitHub and Gitea send where nobody chose a content type. */
+function textOf(body: Buffer): string {
+  const text = body.toString('utf8');
+  return text.startsWith('payload=') ? (new URLSearchParams(text).get('payload') ?? '') : text;
 }
 
 function facts(envelope: Envelope | null): Pick<NewDelivery, 'provider' | 'event' | 'deliveryId'> {

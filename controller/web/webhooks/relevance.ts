@@ -17,7 +17,8 @@ export type Relevance = { readonly look: boolean; readonly ref: string | null; r
 
 export function relevanceOf(event: HookEvent, { watched, reviews, reviewBranches }: Interest): Relevance {
   if (event.kind === 'ping') return { look: false, ref: null, reason: 'a ping' };
-  const repository = watched.find(({ url }) => event.repositories.some((name) => isSameRepository(name, url)));
+  // Who does not say which repository means the team's: its secret signed that.
+  const repository = event.repositories.length === 0 ? watched[0] : watched.find(({ url }) => event.repositories.some((name) => isSameRepository(name, url)));
   if (repository === undefined) return { refused: 'the payload is about a repository that is not this team\'s' };
   const own = repository === watched[0];
   if (event.kind === 'request') {
