@@ -3,7 +3,6 @@ import type Docker from 'dockerode';
 import { AttemptFailure } from '../../core/attempt-failure.ts';
 import { change, look } from '../../containers/calls.ts';
 import { prepareImages } from '../../containers/images.ts';
-import { isUp } from '../../containers/inventory.ts';
 import { LABEL } from '../../containers/labels.ts';
 import { RuntimeError, type ContainerRuntime, type ContainerSummary } from '../../containers/runtime.ts';
 import { engineError, isStatus } from '../docker-errors.ts';
@@ -73,13 +72,24 @@ export class ProxyContainer {
     if (there !== undefined && (isSecure || !needsTls)) {
       this.#id = there.id;
       this.#secure = isSecure;
-      if (isUp(there)) return 'found';
-      await this.#runtime.start(there.id, change());
-      return 'started';
+      if (there.state === 'running') return 'found';
+      if (await this.#wake(there)) return 'started';
     }
     if (there !== undefined) await this.#runtime.remove(there.id, change());
     await this.#make(team, needsTls);
     return there === undefined ? 'started' : 'replaced';
+  }
+
+  /** False where it cannot be brought back: it ends again and again, is half removed, or was on a network that is gone. Nothing in it is worth a repair. */
+  async #wake(there: ContainerSummary): Promise<boolean> {
+    if (there.state === 'restarting' || there.state === 'dead') return false;
+    try {
+      if (there.state === 'paused') await this.#docker.getContainer(there.id).unpause({ abortSignal: change() });
+      else await this.#runtime.start(there.id, change());
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Where the port for HTTPS is somebody else's, plain HTTP goes on without it. */

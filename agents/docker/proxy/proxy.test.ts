@@ -201,7 +201,7 @@ if (world !== undefined) {
     await remove(prefix);
   });
 
-  test('a proxy that is removed or restarted, a container with a new address: put right within seconds', async () => {
+  test('a proxy that is removed, paused, restarted or unable to start, a container with a new address: put right within seconds', async () => {
     const prefix = world.prefix('tended');
     await good(prefix, { web: web('1.0.0') });
     const stop = new AbortController();
@@ -212,6 +212,17 @@ if (world !== undefined) {
     await docker.getContainer(PROXY_NAME).remove({ force: true });
     await docker.getContainer(`${prefix}-web`).restart({ t: 0 });
     await until(answers, 'answers from a proxy made anew');
+    await docker.getContainer(PROXY_NAME).pause();
+    await until(answers, 'answers after a pause');
+    // What the engine cannot start any more: a network of it was pruned while it was stopped.
+    const pruned = await docker.createNetwork({ Name: `${prefix}-pruned`, Labels: { 'tagboat.dev/team': `${world.team}-2` } });
+    await pruned.connect({ Container: PROXY_NAME });
+    const { Id: unable } = await docker.getContainer(PROXY_NAME).inspect();
+    // Again, should it have been started meanwhile.
+    const prune = async (): Promise<void> => docker.getContainer(PROXY_NAME).stop({ t: 0 }).catch(() => undefined).then(() => pruned.remove());
+    await until(() => prune().then(() => true, () => false), 'the end of a network');
+    await until(answers, 'answers from another proxy');
+    assert.is.not((await docker.getContainer(PROXY_NAME).inspect()).Id, unable);
     // Something else takes the address that the container had.
     const { Networks } = (await docker.getContainer(`${prefix}-web`).inspect()).NetworkSettings;
     const before = Networks[prefix]!.IPAddress;
