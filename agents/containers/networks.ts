@@ -46,14 +46,19 @@ export function releaseNetworks(runtime: ContainerRuntime, attemptId: bigint): v
   turnsOf(runtime).needed.delete(attemptId);
 }
 
-/** Removes the team's networks that no container is on, not even a stopped one, and no attempt needs. Answers their names. */
+/**
+ * Removes the team's networks that no container is on, not even a stopped one, and no attempt needs. Answers their names; throws when it has
+ * tried all of them and one could not be removed.
+ */
 export async function removeUnusedNetworks(runtime: ContainerRuntime, team: string): Promise<readonly string[]> {
   const all = turnsOf(runtime);
   return inTurn(all, async () => {
     const [ours, containers] = [await runtime.networks({ [LABEL.team]: team }, look()), await runtime.list(look())];
     const used = new Set([...containers.flatMap((one) => one.networks), ...[...all.needed.values()].flatMap((names) => [...names])]);
     const unused = ours.filter((name) => !used.has(name));
-    await pooled(unused, (name) => runtime.removeNetwork(name, change()));
+    const failures: unknown[] = [];
+    await pooled(unused, (name) => runtime.removeNetwork(name, change()).catch((error: unknown) => failures.push(error)));
+    if (failures.length > 0) throw failures[0];
     return unused;
   });
 }

@@ -18,9 +18,17 @@ export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarg
     const inventory = await takeInventory(runtime, target.team, target.prefix, look());
     const containers = allOf(inventory);
     if (containers.length > 0) context.progress('remove', `removes ${containers.map((one) => one.name).join(', ')}`);
-    if (containers.some((one) => one.labels[LABEL.route] !== undefined)) await router?.lead(target, 'none', context.deadline);
+    if (containers.some((one) => one.labels[LABEL.route] !== undefined)) {
+      // A way that cannot be closed, or a proxy that is broken, is no reason to keep what it leads to.
+      await router?.lead(target, 'none', context.deadline).catch((error: unknown) => context.progress('route', `requests could not be led away first: ${textOf(error)}`));
+    }
     await pooled(containers, (one) => retire(runtime, one));
-    const networks = (await removeUnusedNetworks(runtime, target.team)).filter((name) => name !== target.prefix);
+    // One that is left over may be another target's, and goes with the next target that does.
+    const unused = await removeUnusedNetworks(runtime, target.team).catch((error: unknown) => {
+      context.progress('network', `networks that nothing uses may be left: ${textOf(error)}`);
+      return [];
+    });
+    const networks = unused.filter((name) => name !== target.prefix);
     if (networks.length > 0) context.progress('network', `removed the networks ${networks.join(', ')}, which nothing used any more`);
     if (target.removeVolumes) {
       const volumes = await runtime.volumes({ [LABEL.team]: target.team, [LABEL.prefix]: target.prefix }, look());
@@ -35,4 +43,8 @@ export async function removeTarget(runtime: ContainerRuntime, target: RemoveTarg
     const { code, message } = asFailure(error);
     return { outcome: 'failed', code, reason: message, restored: false, evidence: [], containers };
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -42,22 +42,28 @@ export async function restore(
   if (mine.length > 0) tell('restore', `removes the new ${mine.map((one) => one.name).join(', ')}`);
   if (olds.length > 0) tell('restore', `puts back the old ${olds.map((one) => one.base).join(', ')}`);
   // First all new ones away, then the old ones: the new may hold a port that an old one under another name needs.
-  await pooled([...mine, ...helpers], (one) => runtime.remove(one.id, change()));
-
   const problems: string[] = [];
+  // What cannot be removed or come back is no reason to leave the others where they are.
+  const tried = (work: Promise<unknown>, what: string): Promise<unknown> => work.catch((error: unknown) => problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`));
+  await pooled([...mine, ...helpers], (one) => tried(runtime.remove(one.id, change()), `${one.name} could not be removed`));
+
+  const taken = new Set([...inventory.finals.values()].filter((one) => !mine.includes(one)).map((one) => one.name));
   await pooled(olds, async (old) => {
+    // It would take ports and volumes from the one that serves; the attempt that replaces that one removes both.
+    if (taken.has(old.base)) return void problems.push(`${old.base} stays aside as ${old.container.name}: another container of the target has its name`);
     // Started under its set-aside name, which says that it ran: a crash between the two steps loses nothing.
-    if (old.ran) {
-      try {
-        await runtime.start(old.container.id, change());
-        if (!(await comesUp(runtime, old.container.id))) problems.push(`${old.base} was put back and does not stay up`);
-      } catch (error) {
-        problems.push(`${old.base} could not be started again: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-    await runtime.rename(old.container.id, old.base, change());
+    if (old.ran) await tried(wake(runtime, old), `${old.base} could not be started again`);
+    await tried(runtime.rename(old.container.id, old.base, change()), `${old.base} could not be put back under its name`);
   });
   return { complete: problems.length === 0, problems };
+}
+
+/** Throws where it does not run then. */
+async function wake(runtime: ContainerRuntime, { container }: SetAside): Promise<void> {
+  // Somebody paused it, and it was left as it was: the engine starts nothing that is paused.
+  if (container.state === 'paused') return;
+  await runtime.start(container.id, change());
+  if (!(await comesUp(runtime, container.id))) throw new Error('it does not stay up');
 }
 
 /** A container that was started answers `running` at once as a rule; a crash-looping one gets three seconds to be caught up. */
@@ -130,7 +136,8 @@ export async function settleLeftovers(
   const open = openAttempts(inventory.aside, decidedBy, attemptId);
   for (const by of open) {
     tell('restore', `puts back what attempt ${by} had set aside when it was interrupted`);
-    await restore(runtime, target, by, tell);
+    const { problems } = await restore(runtime, target, by, tell);
+    if (problems.length > 0) tell('restore', problems.join('; '));
   }
   await pooled(inventory.helpers, (one) => runtime.remove(one.id, change()));
   const changed = others.length + open.length + inventory.helpers.length > 0;

@@ -79,6 +79,8 @@ function adviceTo(text: string): string {
   if (/unable to find (user|group)|no matching entries in (passwd|group) file/i.test(text)) return `${text}. The image does not know it: use a number, or a name of the image`;
   if (/could not select device driver/i.test(text)) return `${text}. No driver of the node has such devices: install its container toolkit, or take docker.gpus out`;
   if (/cannot assign requested address/i.test(text)) return `${text}. The node has no such address: look at ports.address`;
+  if (/matches found based on name/i.test(text)) return `${text}. Two networks of the node have this name: remove one of them`;
+  if (/non-overlapping IPv4 address pool/i.test(text)) return `${text}. The node has as many networks as its engine has ranges for: remove unused ones (docker network prune), or give the engine more (default-address-pools)`;
   if (/no space left on device/i.test(text)) return `${text}. The disk of the node is full: make room, for example by removing images that nobody uses`;
   return text;
 }
