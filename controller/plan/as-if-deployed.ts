@@ -38,6 +38,7 @@ export function asIfDeployed(desired: Desired, graph: readonly VersionGraphEntry
       records: [
         {
           id,
+          product: item.product,
           versionId: add(item.product, item.version.kind, item.version.name),
           version: item.version.name,
           versionKind: item.version.kind,

@@ -15,7 +15,11 @@ export function isLive(wanted: DesiredDeployment, target: RecordedTarget): boole
 }
 
 function isSameVersion(wanted: DesiredDeployment, record: RecordedRecord): boolean {
-  return record.versionKind === wanted.version.kind && record.version === wanted.version.name;
+  return record.product === wanted.product && record.versionKind === wanted.version.kind && record.version === wanted.version.name;
+}
+
+function nameBeside(record: RecordedRecord, { product }: DesiredDeployment): string {
+  return record.product === product ? record.version : `${record.version} of ${record.product}`;
 }
 
 function matchesGood(wanted: DesiredDeployment, record: RecordedRecord): boolean {
@@ -46,7 +50,7 @@ export function chooseRecord(wanted: DesiredDeployment, target: RecordedTarget |
 
   if (wanted.version.kind === 'rolling') {
     const record = same[0] ?? null;
-    const reason = live === undefined ? 'nothing serves on this target yet' : live.id === record?.id ? (onlyDigests(wanted, target) ? 'an image was pushed under the same tag (follow: digest)' : 'its content changed') : `branch ${wanted.version.name} takes the place of ${live.version}`;
+    const reason = live === undefined ? 'nothing serves on this target yet' : live.id === record?.id ? (onlyDigests(wanted, target) ? 'an image was pushed under the same tag (follow: digest)' : 'its content changed') : `branch ${wanted.version.name} takes the place of ${nameBeside(live, wanted)}`;
     return { record, spec: wanted.spec, versionId, kind, reason };
   }
 
@@ -64,8 +68,8 @@ export function chooseRecord(wanted: DesiredDeployment, target: RecordedTarget |
     ? `back to ${wanted.version.name} with other overrides: a new record of the frozen version (R18)`
     : live === undefined
       ? 'nothing serves on this target yet'
-      : live.version === wanted.version.name
+      : isSameVersion(wanted, live)
         ? 'its overrides changed'
-        : `${wanted.version.name} takes the place of ${live.version}`;
+        : `${wanted.version.name} takes the place of ${nameBeside(live, wanted)}`;
   return { record: usable ?? null, spec: wanted.spec, versionId, kind, reason };
 }

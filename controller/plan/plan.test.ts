@@ -40,7 +40,7 @@ function desired(deployments: readonly DesiredDeployment[], more: Partial<Desire
 
 function record(id: number, version: string, status: RecordedRecord['status'], image: string, more: Partial<RecordedRecord> = {}): RecordedRecord {
   const hash = specHashOf(spec(image));
-  return { id, versionId: id, version, versionKind: 'rolling', status, restingStatus: null, specHash: hash, overridesHash: 'none', goodSpecHash: status === 'failed' ? null : hash, attemptKey: hash, failures: 0, ...more };
+  return { id, product: 'shop', versionId: id, version, versionKind: 'rolling', status, restingStatus: null, specHash: hash, overridesHash: 'none', goodSpecHash: status === 'failed' ? null : hash, attemptKey: hash, failures: 0, ...more };
 }
 
 function target(deployment: string, live: number | null, records: readonly RecordedRecord[], more: Partial<RecordedTarget> = {}): RecordedTarget {
@@ -93,6 +93,17 @@ test('going back to an ancestor is a rollback with the recorded content, and dow
   assert.equal(action.statusChanges.map(({ version, to }) => `${version} ${to}`), ['1.0.0 successful', '1.1.0 downgraded', '1.2.0 downgraded']);
   const other = plan(desired([incremental('shop', '1.0.0', 'other:1', { overridesHash: 'changed' })]), state, QUIET).actions[0]!;
   assert.is(other.recordId, null, 'other overrides make a new record');
+});
+
+test('the same number or branch of another product is another version (R12, R13, R18)', () => {
+  const number = record(1, '1.0.0', 'successful', 'web:1', { versionKind: 'incremental', product: 'other' });
+  const replaced = plan(desired([incremental('shop', '1.0.0', 'web:1')]), recorded([target('shop', 1, [number])]), QUIET).actions[0]!;
+  assert.equal([replaced.kind, replaced.recordId, replaced.reason], ['deploy', null, '1.0.0 takes the place of 1.0.0 of other']);
+  const was = [{ ...number, status: 'obsolete' as const }, record(2, 'main', 'successful', 'web:2', { product: 'other' })];
+  const back = plan(desired([incremental('shop', '1.0.0', 'web:1')]), recorded([target('shop', 2, was)]), QUIET).actions[0]!;
+  assert.ok(back.recordId === null && back.changes.every(({ to }) => to !== 'recorded:1'), 'what the other product had here does not come back');
+  const branch = plan(desired([wanted('shop', 'web:3')]), recorded([target('shop', 2, was)]), QUIET).actions[0]!;
+  assert.equal([branch.recordId, branch.reason], [null, 'branch main takes the place of main of other']);
 });
 
 test('a running attempt of other content is superseded, one of the same content is left alone (R21)', () => {

@@ -100,6 +100,8 @@ export interface Desired {
 
 export interface RecordedRecord {
   readonly id: number;
+  /** A target may go from one product to another; numbers and branches of both may be the same. */
+  readonly product: string;
   readonly versionId: number;
   readonly version: string;
   readonly versionKind: VersionKind;

@@ -29,6 +29,7 @@ const recordRow = z.object({
   node: z.string(),
   prefix: z.string(),
   id,
+  product: z.string(),
   versionId: id,
   version: z.string(),
   versionKind: versionKindRow,
@@ -81,7 +82,7 @@ export async function loadRecorded(
     where t.team = ${team} ${within}`);
   const keys = targets.map((target) => targetKey(target.node, target.prefix));
   const records = keys.length === 0 ? [] : await connection.any(sql.type(recordRow)`
-    select node, prefix, id, version_id as "versionId", version, version_kind as "versionKind", status, resting_status as "restingStatus",
+    select node, prefix, id, product, version_id as "versionId", version, version_kind as "versionKind", status, resting_status as "restingStatus",
            spec_hash as "specHash", overrides_hash as "overridesHash", good_spec_hash as "goodSpecHash", attempt_key as "attemptKey", failures
     from record where team = ${team} ${scope ? sql.fragment`and node || '/' || prefix = any(${sql.array(keys, 'text')})` : sql.fragment``}
     order by id`);
