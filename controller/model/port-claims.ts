@@ -42,7 +42,8 @@ export function portsOf(deployment: Manifest<'Deployment'>, nodeType: NodeSpec['
   return claims.length === 0 ? NONE : claims;
 }
 
-function publishes({ replicas, networkMode, ports, portRanges }: ContainerConfig): boolean {
+/** Whether it publishes anything on the node's own network. */
+export function publishes({ replicas, networkMode, ports, portRanges }: ContainerConfig): boolean {
   return replicas !== 0 && networkMode !== 'host' && networkMode !== 'none' && ((ports?.length ?? 0) > 0 || (portRanges?.length ?? 0) > 0);
 }
 

@@ -30,11 +30,16 @@ function details(action: Action): string[] {
   const lines = action.changes.map((item) => `change    ${change(item)}`);
   for (const choice of action.strategies) lines.push(`strategy  ${choice.image}: ${choice.strategy} (${choice.reason})`);
   for (const status of action.statusChanges) lines.push(`status    ${status.version}: ${status.from ?? 'new'} → ${status.to} (${status.reason})`);
-  if (action.waitsFor.length > 0) lines.push(`waits for ${action.waitsFor.join(', ')}`);
+  if (action.waitsFor.length > 0) lines.push(waitText(action));
   if (action.adoptsFrom !== null) lines.push(`adopts    the target of ${action.adoptsFrom} (R10)`);
   if (action.supersedes !== null) lines.push('supersedes the attempt under way (R21)');
   if (action.kind === 'remove') lines.push(action.removesVolumes ? 'volumes   are removed too' : 'volumes   stay');
   return lines;
+}
+
+/** `waits for db: db has port 80/tcp of the node until …`. */
+export function waitText({ waitsFor, waitsBecause }: Pick<Action, 'waitsFor' | 'waitsBecause'>): string {
+  return `waits for ${waitsFor.join(', ')}${waitsBecause === '' ? '' : `: ${waitsBecause}`}`;
 }
 
 /** Whether something of this image serves before: what is new has nobody to be away for. */

@@ -10,6 +10,7 @@ import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { diffSpecs } from './diff.ts';
 import { chooseRecord, isLive } from './choose-record.ts';
 import { barredMove, targetsByOwner } from './move.ts';
+import { takeoversIn, type Takeovers } from './takeover.ts';
 import type { Action, Desired, DesiredDeployment, Observed, Plan, PlannedStatusChange, Recorded, RecordedTarget, TargetKey } from './types.ts';
 import { targetKey } from './types.ts';
 
@@ -18,14 +19,16 @@ export const MAX_HEALS = 3;
 
 /**
  * Plans every deployment and every recorded target, or with `only` those deployments: cost follows the change. For them
- * `recorded` must hold their targets, the targets that they claim and those of the deployments that they depend on; the
- * actions are then the same as in a plan of everything.
+ * `recorded` must hold their targets, the targets that they claim, those of the deployments that they depend on and, where they take ports or
+ * addresses, those of the same node that have any; the actions are then the same as in a plan of everything.
  */
 export function plan(desired: Desired, recorded: Recorded, observed: Observed, only?: ReadonlySet<string>): Plan {
   const actions: Action[] = [];
   const problems: Problem[] = [];
   const notes: string[] = [];
   const ownedBy = targetsByOwner(recorded);
+  const isRead = (name: string): boolean => only === undefined || only.has(name) || (ownedBy(name).length > 0 && desired.deployments.has(name));
+  const takeovers = takeoversIn(desired, recorded, (wanted) => unsatisfied(wanted, desired, recorded).filter(isRead));
   const names = (all: ReadonlyMap<string, unknown>): string[] => (only === undefined ? [...all.keys()] : [...only].filter((name) => all.has(name))).sort();
 
   for (const name of names(desired.blocked)) {
@@ -45,7 +48,7 @@ export function plan(desired: Desired, recorded: Recorded, observed: Observed, o
     const wanted = desired.deployments.get(name)!;
     const key = targetKey(wanted.node, wanted.prefix);
     const target = recorded.targets.get(key);
-    const action = planDeployment(wanted, target, desired, recorded, observed, problems, ownedBy);
+    const action = planDeployment(wanted, target, desired, recorded, observed, problems, ownedBy, takeovers);
     if (action) actions.push(action);
     noteNode(wanted.node, key, action, observed, notes);
   }
@@ -81,6 +84,7 @@ function planDeployment(
   observed: Observed,
   problems: Problem[],
   ownedBy: (deployment: string) => readonly RecordedTarget[],
+  takeovers: Takeovers,
 ): Action | null {
   const base = { ...nothing(wanted.name), node: wanted.node, prefix: wanted.prefix, product: wanted.product, specHash: wanted.specHash };
   const adoptsFrom = target !== undefined && target.deployment !== wanted.name ? target.deployment : null;
@@ -120,7 +124,7 @@ function planDeployment(
   // Only what does not serve yet can be on its way.
   const barred = from === null && open === null ? ownedBy(wanted.name).map((old) => barredMove(wanted, old, observed.nodes.get(wanted.node))).find((why) => why !== null) : undefined;
   if (barred !== undefined) return { ...base, kind: 'blocked', reason: barred };
-  return deployAction(wanted, target, base, recorded, desired, { from, adoptsFrom });
+  return deployAction(wanted, target, base, recorded, desired, takeovers, { from, adoptsFrom });
 }
 
 function deployAction(
@@ -129,6 +133,7 @@ function deployAction(
   base: Action,
   recorded: Recorded,
   desired: Desired,
+  takeovers: Takeovers,
   given: { from: string | null; adoptsFrom: string | null },
 ): Action | null {
   const choice = chooseRecord(wanted, target, recorded);
@@ -150,6 +155,14 @@ function deployAction(
     return { ...common, kind: 'hold', tries: failed, reason: `${failed} ${failed === 1 ? 'try' : 'tries'} of this content failed; it waits for a new commit that touches it (R23)` };
   }
   const spec = choice.spec;
+  const takes = takeovers.of(wanted, spec);
+  const circle = takeovers.circle(wanted, takes);
+  if (circle !== null) {
+    const [from, ...others] = circle as [string, ...string[]];
+    const { what } = takes.find((one) => one.from === from)!;
+    return { ...base, kind: 'blocked', waitsFor: [from], reason: `it would take ${what} from ${from}, which itself waits for ${[...others, wanted.name].join(', which waits for ')}: neither can go first. Let one of them let go in one commit, and take it in the next` };
+  }
+  const waits = unsatisfied(wanted, desired, recorded);
   return {
     ...common,
     kind: failed > 0 ? 'retry' : choice.kind,
@@ -157,7 +170,8 @@ function deployAction(
     tries: failed + 1,
     changes: diffSpecs(target?.liveSpec ?? null, spec),
     strategies: wanted.strategies,
-    waitsFor: unsatisfied(wanted, desired, recorded),
+    waitsFor: [...new Set([...waits, ...takes.map((one) => one.from)])],
+    waitsBecause: takes.map(({ from, what, until }) => `${from} has ${what} ${until}`).join('; '),
     statusChanges: foresee(wanted, choice.record?.id ?? null, choice.versionId, target, recorded),
   };
 }
@@ -249,7 +263,7 @@ export function actionDigests(actions: readonly Action[]): Record<string, string
 
 /** What the hash is made of: what will be done, not the words that explain it. */
 function essence(action: Action): unknown {
-  const { reason: _reason, tries: _tries, supersedes: _supersedes, ...rest } = action;
+  const { reason: _reason, waitsBecause: _waitsBecause, tries: _tries, supersedes: _supersedes, ...rest } = action;
   return { ...rest, strategies: action.strategies.map(({ image, strategy }) => ({ image, strategy })) };
 }
 
@@ -267,6 +281,7 @@ function nothing(deployment: string): Action {
     strategies: [],
     statusChanges: [],
     waitsFor: [],
+    waitsBecause: '',
     recordId: null,
     adoptsFrom: null,
     supersedes: null,

@@ -200,8 +200,10 @@ export interface Action {
   readonly changes: readonly FieldChange[];
   readonly strategies: readonly StrategyChoice[];
   readonly statusChanges: readonly PlannedStatusChange[];
-  /** Other deployments that have to succeed first. */
+  /** Other deployments that have to succeed, or to be removed, first. */
   readonly waitsFor: readonly string[];
+  /** What those have that this one takes over; '' where it only depends on them. */
+  readonly waitsBecause: string;
   /** The record that is used again; null: a new one. */
   readonly recordId: number | null;
   /** A deployment that took another manifest's name over with its target (R10). */

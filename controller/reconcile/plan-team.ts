@@ -5,7 +5,8 @@
 import { sql } from 'slonik';
 import type { DatabasePool } from 'slonik';
 import { TagboatError } from '../errors.ts';
-import type { Desired, Plan } from '../plan/types.ts';
+import { holdingsOf, holdsNothing } from '../plan/holdings.ts';
+import type { Desired, DesiredDeployment, Plan } from '../plan/types.ts';
 import { targetKey } from '../plan/types.ts';
 import { plan } from '../plan/plan.ts';
 import type { ApplyContext } from '../store/apply-plan.ts';
@@ -44,7 +45,7 @@ export async function planTeam(pool: DatabasePool, desired: Desired, context: Ap
   });
 }
 
-/** What has to be read to plan these: their own targets, those that they claim, and those they depend on. */
+/** What has to be read to plan these: their own targets, those that they claim, those they depend on, and whoever may have what they take. */
 export function scopeOf(desired: Desired, only: ReadonlySet<string>): RecordedScope {
   const names = new Set(only);
   for (const name of only) for (const other of desired.deployments.get(name)?.dependsOn ?? []) names.add(other);
@@ -52,6 +53,11 @@ export function scopeOf(desired: Desired, only: ReadonlySet<string>): RecordedSc
   return {
     deployments: [...names],
     claims: wanted.map((item) => targetKey(item.node, item.prefix)),
+    nodes: [...new Set([...only].flatMap((name) => nodeToTakeFrom(desired.deployments.get(name)) ?? []))],
     products: [...new Set(wanted.map((item) => item.product))],
   };
+}
+
+function nodeToTakeFrom(wanted: DesiredDeployment | undefined): string | undefined {
+  return wanted === undefined || !wanted.oneNetwork || holdsNothing(holdingsOf(wanted.spec)) ? undefined : wanted.node;
 }

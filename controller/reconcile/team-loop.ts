@@ -53,6 +53,8 @@ export class TeamLoop {
   /** Reviews that came in with a commit that is not planned yet. */
   readonly #merged = new Set<string>();
   #planProblems: readonly Problem[] = [];
+  /** Whom deployments wait for, as they were planned last. */
+  readonly #waiting = new Map<string, readonly string[]>();
   #failures = 0;
   #notBefore = 0;
   #lastPoll = 0;
@@ -211,7 +213,7 @@ export class TeamLoop {
 
   async #plan(token: number): Promise<void> {
     if (this.#reading === undefined || (!this.#all && this.#dirty.size === 0 && this.#merged.size === 0)) return;
-    const only = this.#all ? undefined : withDependents(this.#dirty, this.#reading);
+    const only = this.#all ? undefined : withDependents(this.#dirty, this.#reading, this.#waiting);
     this.#all = false;
     this.#dirty.clear();
     const before = performance.now();
@@ -219,6 +221,8 @@ export class TeamLoop {
       const { actor } = this.#reading;
       const result = await planTeam(this.#options.pool, this.#reading.desired, { actor, backoffMs: tryBackoffMs }, token, only, [...this.#merged]);
       this.#merged.clear();
+      for (const name of only ?? [...this.#waiting.keys()]) this.#waiting.delete(name);
+      for (const { deployment, waitsFor } of result.actions) if (waitsFor.length > 0) this.#waiting.set(deployment, waitsFor);
       if (result.actions.length > 0) this.#options.reviews?.planSoon(only);
       if (only === undefined) this.#lastFullPass = Date.now();
       this.#options.onPlan?.(result, performance.now() - before);
@@ -253,9 +257,10 @@ function tryBackoffMs(tries: number): number {
 }
 
 /** Whatever waits for one of these may go on now, or has to wait again. */
-function withDependents(names: ReadonlySet<string>, reading: Reading): Set<string> {
+function withDependents(names: ReadonlySet<string>, reading: Reading, waiting: ReadonlyMap<string, readonly string[]>): Set<string> {
   const all = new Set(names);
   for (const name of names) for (const dependent of reading.dependents.get(name) ?? []) all.add(dependent);
+  for (const [name, waitsFor] of waiting) if (waitsFor.some((other) => names.has(other))) all.add(name);
   return all;
 }
 

@@ -7,6 +7,7 @@ import type { DatabaseTransactionConnection, FragmentSqlToken } from 'slonik';
 import { z } from 'zod';
 import type { Action, Desired, DesiredDeployment, Plan, Recorded, RecordedTarget } from '../plan/types.ts';
 import { targetKey } from '../plan/types.ts';
+import { waitText } from '../plan/explain.ts';
 import { specToDeploy } from '../plan/plan.ts';
 import { appendAudit } from './audit.ts';
 import { requestCancel, withdrawPrepared, withdrawQueued } from './attempts.ts';
@@ -96,7 +97,7 @@ async function applyDeploy(tx: DatabaseTransactionConnection, plan: Plan, action
     insert into target (team, node, prefix, deployment, record_id) values (${team}, ${wanted.node}, ${wanted.prefix}, ${wanted.name}, ${recordId})
     on conflict (team, node, prefix) do update set record_id = excluded.record_id, deployment = excluded.deployment
     where (target.record_id, target.deployment) is distinct from (excluded.record_id, excluded.deployment)`);
-  await setSync(tx, team, wanted.name, 'out-of-sync', reason === '' ? action.reason : reason);
+  await setSync(tx, team, wanted.name, 'out-of-sync', reason === '' ? action.reason : waitText(action));
   if (action.waitsFor.length === 0) {
     const delay = context.backoffMs(action.tries);
     await insertAttempt(tx, plan, action, { kind: 'deploy', recordId, spec, timeoutMs: wanted.timeoutMs, notBeforeMs: delay, actor: context.actor });

@@ -47,16 +47,20 @@ const versionRow = z.object({ id, product: z.string(), kind: versionKindRow, nam
 /** Heals older than this do not count against the bound (R24). */
 const HEAL_WINDOW = '1 hour';
 
-/** Limits a reading to some deployments; `claims` are `node/prefix`. */
+/** Limits a reading to some deployments; `claims` are `node/prefix`, and of `nodes` every target counts that serves with a port or an address. */
 export interface RecordedScope {
   readonly deployments: readonly string[];
   readonly claims: readonly string[];
+  readonly nodes: readonly string[];
   readonly products: readonly string[];
 }
 
+/** Wider than `holdingsOf`, which decides. */
+const HOLDS_OF_NODE = '$.images[*].config ? (exists(@.ports[*].external) || exists(@.portRanges) || exists(@.expose))';
+
 /**
- * Everything recorded for a team, or for the given deployments only: their targets (old ones too) and the targets that
- * their manifests claim (`claims`, as `node/prefix`).
+ * Everything recorded for a team, or for the given deployments only: their targets (old ones too), the targets that
+ * their manifests claim (`claims`, as `node/prefix`) and what may have something that they take.
  */
 export async function loadRecorded(
   connection: CommonQueryMethods,
@@ -64,7 +68,8 @@ export async function loadRecorded(
   scope?: RecordedScope,
 ): Promise<Recorded> {
   const within = scope
-    ? sql.fragment`and (t.deployment = any(${sql.array([...scope.deployments], 'text')}) or t.node || '/' || t.prefix = any(${sql.array([...scope.claims], 'text')}))`
+    ? sql.fragment`and (t.deployment = any(${sql.array([...scope.deployments], 'text')}) or t.node || '/' || t.prefix = any(${sql.array([...scope.claims], 'text')})
+        or (t.node = any(${sql.array([...scope.nodes], 'text')}) and jsonb_path_exists(live.good_spec, ${HOLDS_OF_NODE}::jsonpath)))`
     : sql.fragment``;
   const targets = await connection.any(sql.type(targetRow)`
     select t.node, t.prefix, t.deployment, d.protected, d.remove_volumes as "removeVolumes",

@@ -90,7 +90,8 @@ export class Stack {
     return stack;
   }
 
-  async startController(): Promise<void> {
+  /** `settings`: more of them, from now on. */
+  async startController(settings: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#config = loadConfig({
       directory: this.home,
       env: {
@@ -105,6 +106,7 @@ export class Stack {
         TAGBOAT_TEAMS_0_REPOSITORY: `${this.server.url}/acme.git`,
         TAGBOAT_TEAMS_0_POLL: this.#options.poll ?? '* * * * * *',
         ...this.#options.settings,
+        ...settings,
       },
     });
     this.controller = await startController(this.#config, this.#log);

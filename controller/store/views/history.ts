@@ -26,7 +26,7 @@ const actionRow = z.object({
   changes: z.array(z.object({ image: z.string(), path: z.string(), from: z.string().nullable(), to: z.string().nullable() })).default([]),
   strategies: z.array(z.object({ image: z.string(), strategy: z.string(), reason: z.string() })).default([]),
   statusChanges: z.array(z.object({ version: z.string(), from: z.string().nullable().default(null), to: z.string(), reason: z.string().default('') })).default([]),
-  waitsFor: z.array(z.string()).default([]), removesVolumes: z.boolean().default(false), adoptsFrom: z.string().nullable().default(null), tries: z.number().default(0),
+  waitsFor: z.array(z.string()).default([]), waitsBecause: z.string().default(''), removesVolumes: z.boolean().default(false), adoptsFrom: z.string().nullable().default(null), tries: z.number().default(0),
 });
 export type ActionView = z.infer<typeof actionRow>;
 

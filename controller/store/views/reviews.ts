@@ -7,7 +7,7 @@ const changeRow = z.object({ image: z.string(), path: z.string(), from: z.string
 const actionRow = z.object({
   kind: z.string(), deployment: z.string(), node: z.string().nullable(), prefix: z.string().nullable(), product: z.string().nullable(), from: z.string().nullable(), to: z.string().nullable(),
   reason: z.string(), changes: z.array(changeRow), strategies: z.array(z.object({ image: z.string(), strategy: z.string(), reason: z.string() })),
-  statusChanges: z.array(z.object({ version: z.string(), from: z.string().nullable(), to: z.string(), reason: z.string() }).passthrough()), waitsFor: z.array(z.string()), removesVolumes: z.boolean(), adoptsFrom: z.string().nullable(), tries: z.number(),
+  statusChanges: z.array(z.object({ version: z.string(), from: z.string().nullable(), to: z.string(), reason: z.string() }).passthrough()), waitsFor: z.array(z.string()), waitsBecause: z.string().default(''), removesVolumes: z.boolean(), adoptsFrom: z.string().nullable(), tries: z.number(),
 }).passthrough();
 export type ReviewAction = z.infer<typeof actionRow>;
 

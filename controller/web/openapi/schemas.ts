@@ -67,7 +67,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
 
   Action: object('What a plan does to one deployment.', {
     kind: text(), reason: text(), from: maybe(text()), to: maybe(text()), changes: list(change), strategies: list(strategy),
-    statusChanges: list(object('Of another record.', { version: text(), from: maybe(text()), to: text(), reason: text() })), waitsFor: list(text()), removesVolumes: yes(), adoptsFrom: maybe(text()), tries: whole(),
+    statusChanges: list(object('Of another record.', { version: text(), from: maybe(text()), to: text(), reason: text() })), waitsFor: list(text()), waitsBecause: text('What those have that it takes over; \'\' where it only depends on them.'), removesVolumes: yes(), adoptsFrom: maybe(text()), tries: whole(),
   }),
   AttemptEvent: object('A step that the agent told.', { sequence: whole(), at: time(), step: text(), text: text() }),
   Attempt: object('One try to carry a deployment out.', {
@@ -90,7 +90,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     checked: whole(), ok: yes(), firstBroken: maybe(object('The first row that is not as it was written.', { team: text(), id: whole(), reason: text() })), head: maybe(object('Where the chain ends.', { team: text(), id: whole(), hash: text() })),
   }),
 
-  ReviewAction: open('What the merge would do to one deployment: kind, deployment, node, prefix, product, from, to, reason, changes, strategies, statusChanges, waitsFor, removesVolumes, adoptsFrom.'),
+  ReviewAction: open('What the merge would do to one deployment: kind, deployment, node, prefix, product, from, to, reason, changes, strategies, statusChanges, waitsFor, waitsBecause, removesVolumes, adoptsFrom.'),
   Review: object('An open request to merge, planned against what is live.', REVIEW),
   ReviewWithDeliveries: object('A review, and what the Git host was told of it.', {
     ...REVIEW,

@@ -30,7 +30,7 @@ function statusList(changes: ActionView['statusChanges']): Html | false {
 /** The whole of it. */
 export function actionDetails(action: ActionView): Html {
   return html`<p><b>${action.kind}</b>${action.from !== action.to && html` <b>${action.from ?? 'nothing'} → ${action.to ?? 'nothing'}</b>`}: <span class="wrap">${action.reason}</span></p>
-${action.waitsFor.length > 0 && html`<p>Waits for ${action.waitsFor.join(', ')}.</p>`}${action.adoptsFrom !== null && html`<p>Adopts the target of ${action.adoptsFrom}.</p>`}
+${action.waitsFor.length > 0 && html`<p>Waits for ${action.waitsFor.join(', ')}${action.waitsBecause !== '' && html`: <span class="wrap">${action.waitsBecause}</span>`}.</p>`}${action.adoptsFrom !== null && html`<p>Adopts the target of ${action.adoptsFrom}.</p>`}
 ${action.kind === 'remove' && html`<p>${action.removesVolumes ? 'Its volumes are removed too.' : 'Its volumes stay.'}</p>`}
 ${changeTable(action.changes)}${strategyList(action)}${statusList(action.statusChanges)}`;
 }

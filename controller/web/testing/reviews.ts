@@ -19,9 +19,9 @@ const ACTION: Action = {
     { image: 'web', strategy: 'start-first', reason: 'nothing of the node is held by one container alone; the old one serves until the new one is healthy' },
   ],
   statusChanges: [{ recordId: null, version: '1.10.0', from: null, to: 'successful', reason: 'when every container is healthy' }, { recordId: 2, version: '1.2.0', from: 'successful', to: 'obsolete', reason: 'a newer version was deployed (R16)' }],
-  waitsFor: ['shop-production'], recordId: null, adoptsFrom: null, supersedes: null, removesVolumes: false, tries: 1, specHash: 'f00',
+  waitsFor: ['shop-production'], waitsBecause: 'shop-production has port 80/tcp of the node until its own attempt has succeeded', recordId: null, adoptsFrom: null, supersedes: null, removesVolumes: false, tries: 1, specHash: 'f00',
 };
-const REMOVAL: Action = { ...ACTION, kind: 'remove', deployment: 'docs', node: 'pier', prefix: 'docs', from: '1.1.0', to: null, reason: 'its manifest is gone', changes: [], strategies: [], statusChanges: [], waitsFor: [] };
+const REMOVAL: Action = { ...ACTION, kind: 'remove', deployment: 'docs', node: 'pier', prefix: 'docs', from: '1.1.0', to: null, reason: 'its manifest is gone', changes: [], strategies: [], statusChanges: [], waitsFor: [], waitsBecause: '' };
 const PLAN: Plan = { team: 'acme', commit: oid('a'), hash: 'c0ffee'.repeat(10).slice(0, 60), actions: [ACTION, REMOVAL], problems: [], notes: ['pier/docs waits: node pier is unreachable'] };
 
 export async function seedReviews(pool: DatabasePool): Promise<void> {
