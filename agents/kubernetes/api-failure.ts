@@ -25,9 +25,11 @@ export class ApiFailure extends Error {
     this.answer = answer;
   }
 
-  /** Trying again may help: the server is away, overloaded, or starting. */
+  /** Trying again may help: the server is away, overloaded, or starting, others wrote at the same time, or a new quota is not counted yet. */
   get passing(): boolean {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    if (this.status === 0 || this.status === 429 || this.status >= 500) return true;
+    if (this.status === 409) return this.answer.reason === 'AlreadyExists' || /Operation cannot be fulfilled.*has been modified/.test(this.message);
+    return this.status === 403 && /status unknown for quota/.test(this.message);
   }
 }
 
@@ -62,6 +64,10 @@ export function asAttemptFailure(error: ApiFailure, doing: string): AttemptFailu
   if (/exceeded quota/.test(error.message)) return new AttemptFailure('QuotaExceeded', `${doing}: ${error.message}; raise the quota or ask for less`, { cause: error });
   if (error.status === 403 && /being terminated/.test(error.message)) {
     return new AttemptFailure('NamespaceTerminating', `${doing}: ${error.message}; somebody has removed the namespace`, { cause: error });
+  }
+  // Refused for what it is, by a limit, a policy or a webhook, not for who asks.
+  if (error.status === 403 && error.answer.reason === 'Forbidden' && !/User "[^"]*" cannot /.test(error.message)) {
+    return new AttemptFailure('SpecRefused', `${doing}: ${error.message}; a rule of the cluster forbids it, so correct it in the manifest or let the rule be changed`, { cause: error });
   }
   const [code, hint] = WHAT_TO_DO[error.status] ?? (error.passing ? (['EngineUnreachable', 'the API server did not do it for the moment'] as const) : (['EngineError', 'look at the cluster'] as const));
   return new AttemptFailure(code, `${doing}: ${error.message}; ${hint}`, { cause: error });
