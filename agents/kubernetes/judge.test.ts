@@ -12,13 +12,14 @@ function pod(status: Partial<ContainerStatus>, more: Partial<Pod['status']> = {}
   return {
     metadata: { name: 'web-1', namespace: 'shop', uid: 'p1', labels: { 'tagboat.dev/spec-hash': 'new', 'tagboat.dev/image': 'web' }, creationTimestamp: ago(60_000) },
     probed: true,
+    givenUp: false,
     mainContainer: 'web',
     mainImage: 'web:1',
     status: { phase: 'Running', conditions: [], containerStatuses: [{ name: 'web', image: 'web:1', restartCount: 0, ...status }], ...more },
   };
 }
 function live(status: LiveWorkload['status'] = {}, kind = 'Deployment'): LiveWorkload {
-  return { kind, metadata: { name: 'web', uid: 'd1', generation: 2 }, replicas: 1, status };
+  return { kind, metadata: { name: 'web', uid: 'd1', generation: 2 }, replicas: 1, paused: false, status };
 }
 function event(reason: string, message: string, uid = 'p1'): LiveEvent {
   return { metadata: { name: 'e', uid: 'e' }, involvedObject: { uid }, type: 'Warning', reason, message, lastTimestamp: ago(1000) };
@@ -86,7 +87,7 @@ test('no room is certain after a while, unless somebody makes room', () => {
   assert.is(codeOf(judge(scene({ pods: [unschedulable(5000)] }))), 'waiting');
   assert.is(codeOf(judge(scene({ pods: [unschedulable(20_000)] }))), 'Unschedulable');
   assert.is(codeOf(judge(scene({ pods: [unschedulable(20_000)], events: [event('TriggeredScaleUp', 'pod triggered scale-up')] }))), 'waiting');
-  const quota = { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'pods "web-2" is forbidden: exceeded quota: tight', lastTransitionTime: ago(10_000) }] };
+  const quota = { observedGeneration: 2, conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'pods "web-2" is forbidden: exceeded quota: tight', lastTransitionTime: ago(10_000) }] };
   assert.is(codeOf(judge(scene({ live: live(quota) }))), 'QuotaExceeded');
 });
 
@@ -97,6 +98,27 @@ test('pods that are refused are certain, unless the server was only busy or has 
   assert.is(codeOf(judge(scene({ ...set, events: [refused] }))), 'ContainerCreateFailed');
   assert.is(codeOf(judge(scene({ ...set, events: [refused, tried('SuccessfulCreate', 'create Pod db-1 in StatefulSet db successful', 15_000)] }))), 'waiting');
   assert.is(codeOf(judge(scene({ ...set, events: [tried('FailedCreate', 'The POST operation against Pod could not be completed at this time, please try again.', 20_000)] }))), 'waiting');
+});
+
+test('what was wrong before is not held against what is to mend it', () => {
+  const message = (template: string): string => `pods "web-${template}-x7k2p" is forbidden: maximum cpu usage per Container is 1`;
+  const refused = (template: string) => live({ observedGeneration: 2, updatedReplicas: 1, conditions: [{ type: 'ReplicaFailure', status: 'True', message: message(template), lastTransitionTime: ago(3_600_000) }] });
+  const starting = pod({ state: { waiting: { reason: 'ContainerCreating' } } });
+  const fresh = { ...starting, metadata: { ...starting.metadata, labels: { ...starting.metadata.labels, 'pod-template-hash': 'aaa' } } };
+  assert.is(codeOf(judge(scene({ live: refused('bbb'), pods: [fresh] }))), 'waiting', 'pods of the template before are refused');
+  assert.is(codeOf(judge(scene({ live: refused('aaa'), pods: [fresh] }))), 'ContainerCreateFailed', 'further ones of the new template are');
+
+  const restarted = pod({ restartCount: 1, ready: true, state: { running: { startedAt: ago(3_000_000) } }, lastState: { terminated: { exitCode: 128, reason: 'ContainerCannotRun' } } });
+  const long = { ...event('Unhealthy', 'Liveness probe failed: connection refused'), lastTimestamp: ago(3_100_000) };
+  assert.is(codeOf(judge(scene({ pods: [restarted], events: [long] }))), 'waiting', 'a pod that has been well for long, beside one that is to come');
+});
+
+test('rollouts that somebody has paused are no slow ones', () => {
+  const paused = { ...live({ observedGeneration: 2, replicas: 1, updatedReplicas: 0, availableReplicas: 1 }), paused: true };
+  const verdict = judge(scene({ live: paused }));
+  assert.is(codeOf(verdict), 'ObjectConflict');
+  assert.match(verdict.is === 'failed' ? verdict.reason : '', /rollout pause/);
+  assert.is(codeOf(judge(scene({ live: { ...paused, status: { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1 } } }))), 'good', 'it has nothing to roll out');
 });
 
 test('a job is judged by the exit code that was expected', () => {

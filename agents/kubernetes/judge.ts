@@ -49,9 +49,11 @@ export function judge(scene: Scene): Verdict {
   if (live === undefined) return { is: 'waiting', why: `${name} is not seen yet` };
   const pods = scene.pods.filter((pod) => pod.metadata.labels?.[LABEL.hash] === scene.hash && pod.metadata.deletionTimestamp === undefined);
   if (live.kind === 'Job') return judgeJob(scene, pods);
-  const failed = pods.filter((pod) => !mayLeave(scene, pod)).map((pod) => judgePod(scene, pod)).find((verdict) => verdict !== undefined) ?? judgeRefused(scene, live);
+  const failed = pods.filter((pod) => !mayLeave(scene, pod)).map((pod) => judgePod(scene, pod)).find((verdict) => verdict !== undefined) ?? judgeRefused(scene, live, pods);
   if (failed !== undefined) return failed;
-  return arrived(scene, live, pods) ? { is: 'good' } : { is: 'waiting', why: progressOf(scene, live, pods) };
+  if (arrived(scene, live, pods)) return { is: 'good' };
+  if (live.paused) return { is: 'failed', code: 'ObjectConflict', reason: `${name}: somebody has paused its rollouts (kubectl rollout pause); resume them, or say kubernetes.forceConflicts (or selfHeal) in the manifest` };
+  return { is: 'waiting', why: progressOf(scene, live, pods) };
 }
 
 /** A pod of before: it may be of a template that somebody changed by hand, or one too many, which it does not say of itself. */
@@ -75,12 +77,18 @@ function progressOf({ name, image, hash, pods: all }: Scene, { status, replicas 
   return `${name}: ${status.updatedReplicas ?? 0} of ${replicas} pods are new, ${status.availableReplicas ?? status.readyReplicas ?? 0} available${why}${old === 0 ? '' : `, ${old} of before still there`}`;
 }
 
+/** Of the pods of a Deployment, and a part of their names. */
+const TEMPLATE = 'pod-template-hash';
 /** The API server's own trouble, which its controllers wait out. */
 const BUSY = /try again|timed? ?out|connection refused|too many requests/i;
 
 /** A pod that cannot be made at all: quota, admission. The workload says so itself; a StatefulSet only in events. */
-function judgeRefused({ name, events, now, since }: Scene, live: LiveWorkload): Verdict | undefined {
-  const condition = live.status.conditions?.find((one) => one.type === 'ReplicaFailure' && one.status === 'True');
+function judgeRefused({ name, events, now, since }: Scene, live: LiveWorkload, pods: readonly Pod[]): Verdict | undefined {
+  // A StatefulSet that cannot make its pods does not say in older clusters what it has seen.
+  if (live.kind === 'Deployment' && (live.status.observedGeneration ?? 0) < (live.metadata.generation ?? 1)) return undefined;
+  const found = live.status.conditions?.find((one) => one.type === 'ReplicaFailure' && one.status === 'True');
+  // The pods of before may be refused as well, which is what a correction comes to mend: while there are new ones, it has to be said of those.
+  const condition = pods.length === 0 || pods.some((pod) => found?.message?.includes(`"${live.metadata.name}-${pod.metadata.labels?.[TEMPLATE]}-`)) ? found : undefined;
   const tries = events.filter((one) => (one.reason === 'FailedCreate' || one.reason === 'SuccessfulCreate') && one.involvedObject.uid === live.metadata.uid && Date.parse(one.lastTimestamp ?? '') >= since - 1000);
   const last = tries.at(-1);
   const event = last?.reason === 'FailedCreate' ? last : undefined;
@@ -119,7 +127,8 @@ function judgeContainer(scene: Scene, pod: Pod, status: ContainerStatus, init: b
   const image = judgeImage(status, pod, events);
   if (image !== undefined) return failed(image.code, image.text);
   const { waiting } = status.state ?? {};
-  const ended = status.state?.terminated ?? status.lastState?.terminated;
+  // What runs now has got over how it ended before.
+  const ended = status.state?.terminated ?? (status.state?.running === undefined ? status.lastState?.terminated : undefined);
   if (ended?.reason === 'ContainerCannotRun' || ended?.reason === 'StartError') return failed('ContainerStartFailed', `it cannot be started: ${ended.message ?? ended.reason}`);
   if (waiting?.reason === 'RunContainerError') return failed('ContainerStartFailed', `it cannot be started: ${waiting.message ?? waiting.reason}`);
   const created = Date.parse(pod.metadata.creationTimestamp ?? '');
@@ -127,7 +136,7 @@ function judgeContainer(scene: Scene, pod: Pod, status: ContainerStatus, init: b
     return failed('ContainerCreateFailed', `it cannot be created: ${waiting.message ?? waiting.reason}`);
   }
   const restarts = status.restartCount ?? 0;
-  const probe = probeEvents(events, pod).find((event) => /^(Liveness|Startup) probe/.test(event.message ?? ''));
+  const probe = probeEvents(events, pod).find((event) => /^(Liveness|Startup) probe/.test(event.message ?? '') && !isOlder(event, since));
   if (!init && restarts > 0 && probe !== undefined) return failed('HealthCheckFailed', `the cluster stopped it: ${probe.message}`);
   if (waiting?.reason === 'CrashLoopBackOff') {
     const exit = ended === undefined ? '' : ` with exit code ${ended.exitCode}${ended.reason === undefined || ended.reason === 'Error' ? '' : ` (${ended.reason})`}`;
@@ -165,7 +174,12 @@ function judgeJob(scene: Scene, pods: readonly Pod[]): Verdict {
   }
   if (given?.type === 'Complete') return { is: 'good' };
   if (given !== undefined) return { is: 'failed', code: 'ContainerExited', reason: `${name} did not end as expected: ${given.message ?? given.reason ?? 'failed'}`, ...(pods[0] !== undefined && { pod: pods[0] }) };
-  return live === undefined ? { is: 'waiting', why: `${name} is not seen yet` } : (judgeRefused(scene, live) ?? { is: 'waiting', why: `${name} has not ended yet` });
+  return live === undefined ? { is: 'waiting', why: `${name} is not seen yet` } : (judgeRefused(scene, live, pods) ?? { is: 'waiting', why: `${name} has not ended yet` });
+}
+
+/** Of a time before this wait: the pod may be an old one, and its events are kept for an hour. */
+function isOlder({ lastTimestamp }: LiveEvent, since: number): boolean {
+  return Date.parse(lastTimestamp ?? '') < since - 1000;
 }
 
 /** In the order in which they came. */

@@ -1,5 +1,6 @@
 /** Objects of the cluster as far as anybody here reads them. */
 import type { ObjectHead } from './informer.ts';
+import { LABEL } from './objects/labels.ts';
 
 export interface ContainerStatus {
   readonly name: string;
@@ -29,6 +30,8 @@ export interface Condition {
 
 export interface Pod extends ObjectHead {
   readonly probed: boolean;
+  /** It ended and was to run for ever: the cluster has given it up, after an eviction or with its node, and made another one. */
+  readonly givenUp: boolean;
   /** The container that the image is for, and its image as it was asked for. */
   readonly mainContainer: string;
   readonly mainImage: string;
@@ -45,6 +48,8 @@ export interface Pod extends ObjectHead {
 export interface LiveWorkload extends ObjectHead {
   readonly kind: string;
   readonly replicas: number;
+  /** Somebody holds its rollouts back. */
+  readonly paused: boolean;
   readonly status: {
     readonly observedGeneration?: number;
     readonly replicas?: number;
@@ -66,7 +71,7 @@ export interface LiveEvent extends ObjectHead {
 }
 
 interface RawPod extends ObjectHead {
-  readonly spec?: { readonly containers?: readonly { readonly name: string; readonly image?: string; readonly readinessProbe?: unknown }[] };
+  readonly spec?: { readonly restartPolicy?: string; readonly containers?: readonly { readonly name: string; readonly image?: string; readonly readinessProbe?: unknown }[] };
   readonly status?: Pod['status'];
 }
 
@@ -88,10 +93,13 @@ function head({ metadata }: ObjectHead): ObjectHead['metadata'] {
 export function trimPod(object: unknown): Pod {
   const pod = object as RawPod;
   const { phase, reason, message, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
-  const main = pod.spec?.containers?.[0];
+  const containers = pod.spec?.containers ?? [];
+  // Others may have put theirs before it, a mesh its proxy for example.
+  const main = containers.find((one) => one.name === pod.metadata.labels?.[LABEL.container]) ?? containers[0];
   return {
     metadata: head(pod),
     probed: main?.readinessProbe !== undefined,
+    givenUp: pod.spec?.restartPolicy === 'Always' && (phase === 'Failed' || phase === 'Succeeded'),
     mainContainer: main?.name ?? '',
     mainImage: main?.image ?? '',
     status: {
@@ -107,8 +115,8 @@ export function trimPod(object: unknown): Pod {
 
 export function trimWorkload(kind: string): (object: unknown) => LiveWorkload {
   return (object) => {
-    const live = object as ObjectHead & { readonly spec?: { readonly replicas?: number }; readonly status?: LiveWorkload['status'] };
-    return { kind, metadata: head(live), replicas: live.spec?.replicas ?? 1, status: live.status ?? {} };
+    const live = object as ObjectHead & { readonly spec?: { readonly replicas?: number; readonly paused?: boolean }; readonly status?: LiveWorkload['status'] };
+    return { kind, metadata: head(live), replicas: live.spec?.replicas ?? 1, paused: live.spec?.paused === true, status: live.status ?? {} };
   };
 }
 

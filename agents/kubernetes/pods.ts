@@ -5,9 +5,9 @@ import { isReady } from './judge.ts';
 import type { ContainerStatus, Pod } from './live.ts';
 import { LABEL, selectorOf } from './objects/labels.ts';
 
-/** Pods that are meant to be there: not those on their way out, nor those that were evicted and replaced. */
+/** Pods that are meant to be there: not those on their way out, nor those that were evicted or lost with their node, and replaced. */
 export function presentPods(pods: readonly Pod[], prefix: string): Pod[] {
-  const found = pods.filter((pod) => pod.metadata.labels?.[LABEL.prefix] === prefix && pod.metadata.deletionTimestamp === undefined && pod.status.reason !== 'Evicted' && pod.status.reason !== 'Shutdown');
+  const found = pods.filter((pod) => pod.metadata.labels?.[LABEL.prefix] === prefix && pod.metadata.deletionTimestamp === undefined && !pod.givenUp && pod.status.reason !== 'Evicted' && pod.status.reason !== 'Shutdown');
   return found.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 

@@ -19,7 +19,7 @@ function printed({ probe, strategy = 'Recreate', replicas = 1, sidecar }: Option
   const containers = [{ name: 'agent', image: 'tagboat:1.0.0', ...(probe !== undefined && { readinessProbe: probe }), args: ['agent'] }, ...(sidecar === undefined ? [] : [{ name: sidecar, image: 'sidecar:1' }])];
   return { metadata: { name: 'a', resourceVersion: '1' }, spec: { replicas, strategy: { type: strategy }, selector: { matchLabels: { a: 'b' } }, template: { spec: { containers } } } };
 }
-const pod = (image: string, more: object = {}): OwnPod => ({ metadata: { name: 'a-1', uid: 'u', ...more }, probed: true, mainContainer: 'agent', mainImage: image, images: { agent: image }, status: {} });
+const pod = (image: string, more: object = {}): OwnPod => ({ metadata: { name: 'a-1', uid: 'u', ...more }, probed: true, givenUp: false, mainContainer: 'agent', mainImage: image, images: { agent: image }, status: {} });
 
 /** As an API server takes a merge patch. */
 function merged<T>(into: T, patch: unknown): T {

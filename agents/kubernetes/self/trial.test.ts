@@ -11,7 +11,7 @@ const record: ExchangeRecord = { version: '2.0.0', image: 'tagboat:2.0.0', from:
 const deployment: Deployment = { metadata: { name: 'a', resourceVersion: '1' }, spec: { selector: {}, template: { spec: { containers: [] } } } };
 
 function pod(status: Partial<ContainerStatus>, more: { readonly metadata?: object; readonly status?: object } = {}): OwnPod {
-  return { metadata: { name: 'a-2', uid: 'u', ...more.metadata }, probed: true, mainContainer: 'agent', mainImage: '', images: { agent: 'tagboat:2.0.0', proxy: 'p' }, status: { containerStatuses: [{ name: 'proxy', state: { running: {} } }, { name: 'agent', image: 'tagboat:2.0.0', containerID: 'c', ...status }], ...more.status } };
+  return { metadata: { name: 'a-2', uid: 'u', ...more.metadata }, probed: true, givenUp: false, mainContainer: 'agent', mainImage: '', images: { agent: 'tagboat:2.0.0', proxy: 'p' }, status: { containerStatuses: [{ name: 'proxy', state: { running: {} } }, { name: 'agent', image: 'tagboat:2.0.0', containerID: 'c', ...status }], ...more.status } };
 }
 function said(pods: readonly OwnPod[], scene: Partial<TrialScene> = {}): string {
   const failed = judgeTrial({ deployment, record, pods, events: [], now: 0, since: 0, running: new Map(), deadlineMs: 60 * S, ...scene });
