@@ -36,7 +36,8 @@ function asks(one: Probe | undefined): boolean {
 }
 
 function probe(one: Probe | undefined, delayed: boolean): V1Probe | undefined {
-  const how = one?.command !== undefined ? { exec: { command: one.command.map(literal) } } : one?.http !== undefined ? { httpGet: { path: one.http.path ?? '/', port: one.http.port } } : one?.tcp !== undefined ? { tcpSocket: { port: one.tcp.port } } : undefined;
+  // The scheme is said, though it is the default: what nobody has said stays in older clusters when another way to ask takes its place, and two ways are refused.
+  const how = one?.command !== undefined ? { exec: { command: one.command.map(literal) } } : one?.http !== undefined ? { httpGet: { path: one.http.path ?? '/', port: one.http.port, scheme: 'HTTP' } } : one?.tcp !== undefined ? { tcpSocket: { port: one.tcp.port } } : undefined;
   if (one === undefined || how === undefined) return undefined;
   const delay = delayed ? seconds(one.startPeriod, '0s', 0) : 0;
   return { ...how, periodSeconds: seconds(one.interval, '5s'), timeoutSeconds: seconds(one.timeout, '5s'), failureThreshold: one.retries ?? 3, ...(delay > 0 && { initialDelaySeconds: delay }) };
