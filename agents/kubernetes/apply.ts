@@ -3,6 +3,7 @@
  * would overrule. Without force nothing of anybody else is overruled.
  */
 import { AttemptFailure } from '../core/attempt-failure.ts';
+import { pause } from '../core/pool.ts';
 import { ApiFailure, conflictsOf, isMissing } from './api-failure.ts';
 import type { KubeApi } from './api.ts';
 import { patiently } from './api.ts';
@@ -11,18 +12,21 @@ import { FIELD_MANAGER, takenOver, type ManagedEntry } from './managed-fields.ts
 import { objectKey } from './objects/target-objects.ts';
 import type { KubeObject } from './objects/types.ts';
 
+/** How long one that is on its way out is waited for: what holds it (a cloud that takes a load balancer down) takes a minute. */
+const LEAVING_MS = 120_000;
+const LOOK_AGAIN_MS = 1_000;
 /** How often an object may be written by others while we take its fields over. */
 const ROUNDS = 20;
 
 export interface Applied {
-  readonly metadata: { readonly uid: string; readonly generation?: number; readonly resourceVersion?: string; readonly managedFields?: readonly ManagedEntry[] };
+  readonly metadata: { readonly uid: string; readonly generation?: number; readonly resourceVersion?: string; readonly managedFields?: readonly ManagedEntry[]; readonly deletionTimestamp?: string; readonly finalizers?: readonly string[] };
 }
 
 export interface ApplyOptions {
   /** Until then a server that is away is waited for. */
   readonly until: AbortSignal;
-  /** Overrule others, and take back what they added. */
-  readonly force: boolean;
+  /** Overrule others, and take back what they added; `values`: leave that. */
+  readonly force: boolean | 'values';
   tell(step: string, text: string): void;
 }
 
@@ -35,11 +39,18 @@ export async function apply(api: KubeApi, object: KubeObject, options: ApplyOpti
     patiently(
       doing,
       until,
-      () => api.call<Applied>({ method: 'PATCH', path, query: { fieldManager: FIELD_MANAGER, force }, contentType: 'application/apply-patch+yaml', body: object }),
+      () => api.call<Applied>({ method: 'PATCH', path, query: { fieldManager: FIELD_MANAGER, force: force !== false }, contentType: 'application/apply-patch+yaml', body: object }),
       (failure) => tell('wait', failure.message),
     );
   let applied = await send();
-  for (let round = 1; force; round++) {
+  const end = Date.now() + LEAVING_MS;
+  // A server takes changes of what is on its way out, and then it is gone with them.
+  for (let told = false; applied.metadata.deletionTimestamp !== undefined; applied = await send(), told = true) {
+    if (!told) tell('wait', `${objectKey(object)} was removed and is not gone yet; waits for it`);
+    if (Date.now() > end || until.aborted) throw new AttemptFailure('ObjectConflict', `${doing}: it was removed and does not go: ${(applied.metadata.finalizers ?? []).join(', ')} holds it. Look why, then deploy again`);
+    await pause(LOOK_AGAIN_MS, until);
+  }
+  for (let round = 1; force === true; round++) {
     // Fields that somebody else added beside ours are not ours to remove, until we own them.
     const taken = takenOver(applied.metadata.managedFields ?? []);
     if (taken === undefined) break;
@@ -66,14 +77,14 @@ export function isConflict(error: unknown): boolean {
 }
 
 /**
- * Removes one object, and what its controller made of it. Gone already is fine; one that was replaced meanwhile is left alone.
+ * Removes one object, and (unless it is to be left as an orphan) what its controller made of it. Gone already is fine; one that was replaced meanwhile is left alone.
  */
-export async function removeObject(api: KubeApi, object: { readonly kind: string; readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid?: string } }, until: AbortSignal): Promise<void> {
+export async function removeObject(api: KubeApi, object: { readonly kind: string; readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid?: string } }, until: AbortSignal, propagationPolicy: 'Background' | 'Orphan' = 'Background'): Promise<void> {
   const { name, namespace, uid } = object.metadata;
   const path = pathOf(kindOf(object.kind), namespace, name);
   await patiently(`remove ${objectKey(object)}`, until, async () => {
     try {
-      await api.call({ method: 'DELETE', path, body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) } });
+      await api.call({ method: 'DELETE', path, body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, ...(uid !== undefined && { preconditions: { uid } }) } });
     } catch (error) {
       if (isMissing(error)) return;
       if (error instanceof ApiFailure && error.status === 409) return;

@@ -16,7 +16,8 @@ import { levelsOf } from '../core/levels.ts';
 import { pooled } from '../core/pool.ts';
 import { asFailure } from './api-failure.ts';
 import type { KubeApi } from './api.ts';
-import { apply, type Applied } from './apply.ts';
+import type { Applied } from './apply.ts';
+import { refuseLeavingClaims, withSizesKept } from './claims.ts';
 import { snapshot, type Earlier } from './earlier.ts';
 import { takeInventory } from './inventory.ts';
 import { ensureNamespace } from './namespace.ts';
@@ -27,6 +28,7 @@ import { containerStates, digestsOf } from './pods.ts';
 import { prune } from './prune.ts';
 import { restore, type RestoreResult } from './restore.ts';
 import { NamespaceWatch } from './rollout.ts';
+import { applyUnlessHeld } from './set-back.ts';
 import { imageOf, wantedObjects } from './sets.ts';
 import { refuseUnsupported } from './supported.ts';
 
@@ -39,24 +41,25 @@ export async function rollOut(api: KubeApi, configs: ImageConfigs, spec: TargetS
     const objects = await wantedObjects(api, configs, spec, previous, context);
     safePoint(context);
     if (previous === undefined && !context.resumed) seen = await snapshot(api, spec, context.deadline);
-    return await carryOut(api, spec, objects, context, () => (touched = true));
+    return await carryOut(api, spec, objects, previous, context, () => (touched = true));
   } catch (error) {
     return failed(error, touched ? (why) => restore(api, spec, previous, seen, context, why) : undefined);
   }
 }
 
-async function carryOut(api: KubeApi, spec: TargetSpec, objects: TargetObjects, context: AttemptContext, touch: () => void): Promise<AttemptEnd> {
+async function carryOut(api: KubeApi, spec: TargetSpec, objects: TargetObjects, previous: TargetMemory | undefined, context: AttemptContext, touch: () => void): Promise<AttemptEnd> {
   const tell = (step: string, text: string): void => context.progress(step, text);
   const options = { until: context.deadline, tell };
   await ensureNamespace(api, spec, context.attemptId, { ...options, patienceMs: milliseconds(spec.timeouts.health, '5m') });
   const claimed = claimedBy(spec);
   await refuseForeign(api, spec, objects, claimed, context.deadline);
+  await refuseLeavingClaims(api, spec, objects, context.deadline);
   safePoint(context);
   touch();
-  const watch = new NamespaceWatch(api, spec.prefix);
+  const watch = new NamespaceWatch(api, spec.prefix, tell);
   try {
-    const put = (object: KubeObject): Promise<Applied> => apply(api, object, { ...options, force: spec.selfHeal || claimed(object) });
-    await pooled(objects.ground, put);
+    const put = (object: KubeObject): Promise<Applied> => applyUnlessHeld(api, object, previous, { ...options, force: spec.selfHeal || claimed(object) });
+    await pooled(await withSizesKept(api, spec.prefix, objects.ground, options), put);
     const levels = levelsOf(objects.workloads);
     for (const [index, level] of levels.entries()) {
       safePoint(context);
@@ -84,7 +87,7 @@ function claimedBy(spec: TargetSpec): (object: KubeObject) => boolean {
 /** An object under a name that we need, and that is not ours, belongs to somebody. Healing alone puts back what is ours and takes nothing else. */
 async function refuseForeign(api: KubeApi, spec: TargetSpec, objects: TargetObjects, claimed: (object: KubeObject) => boolean, until: AbortSignal): Promise<void> {
   const wanted = new Set(allObjects(objects).filter((object) => !claimed(object)).map(objectKey));
-  const foreign = (await takeInventory(api, spec, until)).find((one) => !one.ours && wanted.has(objectKey(one)));
+  const foreign = (await takeInventory(api, spec, until)).find((one) => !one.ours && !one.lostLabels && wanted.has(objectKey(one)));
   if (foreign === undefined) return;
   throw new AttemptFailure('ObjectConflict', `${objectKey(foreign)} in the namespace ${spec.prefix} is there already and is not Tagboat's; nothing was touched. Remove or rename it, or say kubernetes.forceConflicts to take it over`);
 }

@@ -17,6 +17,8 @@ import { imageOf, previousObjects } from './sets.ts';
 export interface Earlier {
   /** Everything but what runs, in the order in which it is applied. */
   readonly ground: readonly KubeObject[];
+  /** Of it too, and left as it is. */
+  readonly kept: readonly KubeObject[];
   readonly workloads: readonly (Workload & { readonly image: TargetImage })[];
   readonly edge: readonly KubeObject[];
   /** Overrule others, as the manifest of that set said. */
@@ -30,6 +32,7 @@ export async function earlierOf(api: KubeApi, previous: TargetMemory, opener: Se
   const objects = await previousObjects(api, previous, opener, until);
   return {
     ground: objects.ground,
+    kept: objects.kept,
     workloads: objects.workloads.map((one) => ({ ...one, image: imageOf(spec, one) })),
     edge: objects.edge,
     force: spec.selfHeal,
@@ -51,6 +54,7 @@ export async function snapshot(api: KubeApi, spec: TargetSpec, until: AbortSigna
   const edge = new Set(['Ingress', 'ServiceMonitor']);
   return {
     ground: found.filter((one) => !runs.has(one.kind) && !edge.has(one.kind)),
+    kept: [],
     workloads: found.filter((one) => runs.has(one.kind)).map((object) => ({ name: object.metadata.labels?.[LABEL.image] ?? object.metadata.name, dependsOn: [], object, image: unknownImage(object) })),
     edge: found.filter((one) => edge.has(one.kind)),
     force: false,

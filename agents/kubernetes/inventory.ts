@@ -14,6 +14,8 @@ export interface Found {
   readonly metadata: ObjectHead['metadata'];
   /** Carries this target's labels, and was applied by Tagboat (claims that a StatefulSet made of our template included). */
   readonly ours: boolean;
+  /** Applied by Tagboat, and somebody has taken labels away that say for whom: the next apply puts them back. */
+  readonly lostLabels: boolean;
 }
 
 interface Target {
@@ -27,7 +29,7 @@ const NAMES_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;
 /** Everything of the kinds that Tagboat makes, whoever made it. Kinds that the cluster does not have have no objects. */
 export async function takeInventory(api: KubeApi, target: Target, until: AbortSignal): Promise<readonly Found[]> {
   const found = await Promise.all(MANAGED.map((kind) => listNames(api, kind, target.prefix, until)));
-  return found.flat().map(({ kind, metadata }) => ({ kind, metadata, ours: isOurs(kind, metadata, target) }));
+  return found.flat().map(({ kind, metadata }) => ({ kind, metadata, ours: isOurs(kind, metadata, target), lostLabels: hasLostLabels(metadata, target) }));
 }
 
 type Named = { readonly kind: string; readonly metadata: ObjectHead['metadata'] & { readonly managedFields?: readonly ManagedEntry[]; readonly ownerReferences?: readonly unknown[] } };
@@ -53,6 +55,11 @@ async function listNames(api: KubeApi, kind: Kind, namespace: string, until: Abo
 function isOurs(kind: string, metadata: Named['metadata'], { team, prefix }: Target): boolean {
   if (metadata.labels?.[LABEL.team] !== labelValue(team) || metadata.labels[LABEL.prefix] !== prefix) return false;
   return kind === CLAIM.kind || isManaged(metadata.managedFields ?? []);
+}
+
+function hasLostLabels({ labels, managedFields }: Named['metadata'], { team, prefix }: Target): boolean {
+  const whose: readonly (string | undefined)[] = [labels?.[LABEL.team], labels?.[LABEL.prefix]];
+  return isManaged(managedFields ?? []) && whose.includes(undefined) && whose.every((one, index) => one === undefined || one === [labelValue(team), prefix][index]);
 }
 
 /** What every namespace gets by itself, from the cluster or from what is commonly installed in it. */

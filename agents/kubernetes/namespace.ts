@@ -37,7 +37,7 @@ export async function readNamespace(api: KubeApi, name: string, until: AbortSign
   }));
 }
 
-export function isOurNamespace(namespace: Namespace, { team, prefix }: Target): boolean {
+function isOurNamespace(namespace: Namespace, { team, prefix }: Target): boolean {
   const { labels } = namespace.metadata;
   return labels?.[LABEL.team] === labelValue(team) && labels[LABEL.prefix] === prefix;
 }

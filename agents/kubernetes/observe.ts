@@ -14,7 +14,8 @@ import type { ClusterView, ManagedObject, Picture } from './view.ts';
 /** The picture right after a success. */
 export async function takeBaseline(view: ClusterView, spec: TargetSpec, signal: AbortSignal): Promise<Baseline> {
   const { objects } = await view.listed(spec.prefix, signal);
-  const ours = objects.filter((one) => one.metadata.labels?.[LABEL.prefix] === spec.prefix && isManaged(one.metadata.managedFields ?? []));
+  // What was pruned may stay for a while.
+  const ours = objects.filter((one) => one.metadata.labels?.[LABEL.prefix] === spec.prefix && isManaged(one.metadata.managedFields ?? []) && one.metadata.deletionTimestamp === undefined);
   return { version: 1, pins: pinsNow(spec, ours), objects: Object.fromEntries(ours.map((one) => [objectKey(one), baselineOf(one)])) };
 }
 
@@ -107,8 +108,9 @@ function driftOf(memory: TargetMemory, objects: readonly ManagedObject[]): Drift
   const missing = Object.keys(known).filter((key) => !present.has(key)).map((key): Drift => ({ container: key, field: 'object', expected: 'present', actual: 'missing' }));
   const rest = [...present].flatMap(([key, object]) => {
     const before = known[key];
-    if (before !== undefined) return driftOfObject(key, before, object);
-    return object.kind === CLAIM.kind ? [] : [{ container: key, field: 'object', expected: 'missing', actual: 'extra' }];
+    const leaving = object.metadata.deletionTimestamp !== undefined;
+    if (before !== undefined) return leaving ? [{ container: key, field: 'object', expected: 'present', actual: 'is being removed' }] : driftOfObject(key, before, object);
+    return object.kind === CLAIM.kind || leaving ? [] : [{ container: key, field: 'object', expected: 'missing', actual: 'extra' }];
   });
   return [...missing, ...rest];
 }

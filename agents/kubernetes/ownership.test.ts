@@ -5,9 +5,10 @@ import * as assert from 'uvu/assert';
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AttemptEnd, TargetMemory } from '../core/engine.ts';
+import type { AttemptEnd, SecretOpener, TargetMemory } from '../core/engine.ts';
 import type { ContainerConfig, TargetSpec } from '../../schemas/gen/types.ts';
 import { clusterForTests, type Live } from '../testing/cluster.ts';
+import { opener } from '../testing/everything-in-a-cluster.ts';
 import { contextOf } from '../testing/spec.ts';
 import { createKubernetesEngine } from './engine.ts';
 import { namespacePath } from './kinds.ts';
@@ -27,8 +28,8 @@ if (world !== undefined) {
   const web = (version: string, config: ContainerConfig = {}) => ({ image: `tagboat-test-web:${version}`, config: { healthCheck: { http: { path: '/healthz', port: 8080 }, interval: '1s', retries: 60 }, ...config } });
   /** Objects without pods, which a node may take a minute to clear away. */
   const quiet = web('1.0.0', { replicas: 0 });
-  async function deployed(spec: TargetSpec, attemptId = 1): Promise<TargetMemory> {
-    const end = await engine.deploy(spec, undefined, contextOf(attemptId));
+  async function deployed(spec: TargetSpec, attemptId = 1, secrets?: SecretOpener): Promise<TargetMemory> {
+    const end = await engine.deploy(spec, undefined, contextOf(attemptId, secrets && { secrets }));
     assert.is(end.outcome, 'succeeded', end.outcome === 'succeeded' ? '' : end.reason);
     return { spec, attemptId: BigInt(attemptId), digests: end.outcome === 'succeeded' ? end.digests : [], baseline: await engine.baseline(spec, signal) };
   }
@@ -119,6 +120,88 @@ if (world !== undefined) {
     const forced = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { kubernetes: { forceConflicts: true } }) }), memory, contextOf(4));
     assert.is(forced.outcome, 'succeeded', forced.outcome === 'succeeded' ? '' : forced.reason);
     assert.is((await world.get('Deployment', prefix, 'web')).spec.replicas, 1);
+
+    await world.patch('Deployment', prefix, 'web', { spec: { paused: true } }, 'kubectl-rollout');
+    const paused = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.2.0') }), memory, contextOf(5)));
+    assert.is(paused.code, 'ObjectConflict', paused.reason);
+    assert.match(paused.reason, /paused/);
+  });
+
+  test('what was set back by hand is nobody’s, and what cannot change in place is made anew', async () => {
+    const prefix = world.prefix('anew');
+    const front = (version: string) => web(version, { replicas: 0, name: 'front' });
+    const memory = await deployed(world.spec(prefix, { web: front('1.0.0') }));
+    const image = (tag: string) => ({ spec: { template: { spec: { containers: [{ name: 'front', image: `tagboat-test-web:${tag}` }] } } } });
+    await world.patch('Deployment', prefix, 'front', image('1.1.0'), 'kubectl-set');
+    assert.is(failedEnd(await engine.deploy(world.spec(prefix, { web: front('1.2.0') }), memory, contextOf(2))).code, 'ObjectConflict');
+    await world.patch('Deployment', prefix, 'front', image('1.0.0'), 'kubectl-set');
+    const spec = world.spec(prefix, { web: front('1.2.0') });
+    const end = await engine.deploy(spec, memory, contextOf(3));
+    assert.is(end.outcome, 'succeeded', end.outcome === 'failed' ? end.reason : '');
+    assert.is(await imageNow(prefix, 'front'), 'tagboat-test-web:1.2.0');
+
+    const renamed = await engine.deploy(world.spec(prefix, { shop: front('1.2.0') }), { ...memory, spec, baseline: await engine.baseline(spec, signal) }, contextOf(4));
+    assert.is(renamed.outcome, 'succeeded', renamed.outcome === 'failed' ? renamed.reason : '');
+    assert.is((await world.get('Deployment', prefix, 'front')).spec.selector.matchLabels['tagboat.dev/image'], 'shop');
+  });
+
+  test('a set whose secrets open no more is put back with those that the cluster has', async () => {
+    const prefix = world.prefix('sealed');
+    const before = world.spec(prefix, { web: web('1.0.0', { replicas: 0, secrets: { PASSWORD: { sealed: { harbor: 'sealed-word' } } } }) });
+    const memory = await deployed(before, 1, opener);
+    // Refused after the rest was applied.
+    const bad = web('1.1.0', { replicas: 0, environment: { A: '1' }, resources: { limits: { cpu: '1' }, requests: { cpu: '2' } } });
+    const end = failedEnd(await engine.deploy(world.spec(prefix, { web: bad }), memory, contextOf(2)));
+    assert.is(end.code, 'SpecRefused', end.reason);
+    assert.ok(end.restored, end.reason);
+    assert.is((await world.list('Secret', prefix)).filter((one) => one.type === 'Opaque' && one.data.PASSWORD === Buffer.from('word').toString('base64')).length, 1);
+  });
+
+  test('what was removed and is not gone yet is waited for, a volume that would go with its pods is left to people', async () => {
+    const prefix = world.prefix('leaving');
+    const held = { metadata: { finalizers: ['service.kubernetes.io/load-balancer-cleanup'] } };
+    const more = web('1.0.0', { replicas: 0, ports: [{ internal: 8080 }], volumes: [{ name: 'data', path: '/data' }] });
+    const both = world.spec(prefix, { web: quiet, more });
+    const first = await deployed(both);
+    await world.patch('Service', prefix, 'more', held);
+    const less = world.spec(prefix, { web: quiet });
+    const end = await engine.deploy(less, first, contextOf(2));
+    const memory = { ...first, spec: less, attemptId: 2n, baseline: await engine.baseline(less, signal) };
+    assert.is(end.outcome, 'succeeded');
+    assert.ok((await world.get('Service', prefix, 'more')).metadata.deletionTimestamp, 'it is held');
+    const context = contextOf(3);
+    const waiting = { ...context, progress: (step: string, text: string) => {
+      context.progress(step, text);
+      if (step === 'wait') void world.patch('Service', prefix, 'more', { metadata: { finalizers: null } });
+    } };
+    const again = await engine.deploy(both, memory, waiting);
+    assert.is(again.outcome, 'succeeded', again.outcome === 'failed' ? again.reason : '');
+    assert.ok(context.steps.some((step) => step.startsWith('wait: Service more was removed')), context.steps.join('\n'));
+    assert.is((await world.get('Service', prefix, 'more')).metadata.deletionTimestamp, undefined);
+    const [observed] = await engine.observe(team, new Map([[prefix, memory]]), signal);
+    assert.not.ok(observed?.drift.some((one) => one.actual === 'missing'), 'what went late was no part of the set');
+
+    await world.patch('PersistentVolumeClaim', prefix, 'data', { metadata: { finalizers: ['example.org/in-use'] } });
+    await world.remove('PersistentVolumeClaim', prefix, 'data');
+    const refused = failedEnd(await engine.deploy(both, memory, contextOf(4)));
+    assert.is(refused.code, 'ObjectConflict', refused.reason);
+    assert.match(refused.reason, /removed the volume data.*nothing was touched/);
+    await world.patch('PersistentVolumeClaim', prefix, 'data', { metadata: { finalizers: null } });
+  });
+
+  test('labels that somebody took away make nothing somebody else’s', async () => {
+    const prefix = world.prefix('bare');
+    const memory = await deployed(world.spec(prefix, { web: quiet }));
+    const label = 'tagboat.dev/team';
+    await world.patch('Deployment', prefix, 'web', { metadata: { labels: { [label]: null } } });
+    const end = await engine.deploy(memory.spec, memory, contextOf(2));
+    assert.is(end.outcome, 'succeeded', end.outcome === 'failed' ? end.reason : '');
+    assert.is((await world.get('Deployment', prefix, 'web')).metadata.labels[label], team);
+    const asks = await engine.deploy(world.spec(prefix, { web: web('1.0.0', { replicas: 0, healthCheck: { tcp: { port: 8080 } } }) }), memory, contextOf(4));
+    assert.is(asks.outcome, 'succeeded', `a check of another kind: ${asks.outcome === 'failed' ? asks.reason : ''}`);
+    await api.call({ method: 'PATCH', path: namespacePath(prefix), contentType: 'application/merge-patch+json', body: { metadata: { labels: { [label]: null } } } });
+    assert.is((await engine.remove({ team, deployment: 'x', prefix, removeVolumes: false }, contextOf(3))).outcome, 'succeeded');
+    assert.is(await world.get('Deployment', prefix, 'web'), undefined, 'a removal that does nothing is none');
   });
 
   test('a namespace that stays in Terminating is waited for, and then named with what holds it', async () => {
@@ -136,6 +219,22 @@ if (world !== undefined) {
     const end = await later;
     assert.is(end.outcome, 'succeeded', end.outcome === 'succeeded' ? '' : end.reason);
     assert.ok(waiting.steps.some((step) => step.startsWith('wait')), waiting.steps.join('\n'));
+  });
+
+  test('a namespace that somebody removes in mid-rollout ends the attempt, and what ran before gets another one', async () => {
+    const prefix = world.prefix('vanishes');
+    const memory = await deployed(world.spec(prefix, { web: quiet }));
+    const context = contextOf(2);
+    const removing = { ...context, progress: (step: string, text: string) => {
+      context.progress(step, text);
+      if (text.includes('Deployment slow')) setTimeout(() => void api.call({ method: 'DELETE', path: namespacePath(prefix) }), 2000);
+    } };
+    const slow = web('1.1.0', { environment: { HEALTHY: '0' }, healthCheck: { http: { path: '/healthz', port: 8080 }, retries: 100 }, stopGrace: '1s' });
+    const end = failedEnd(await engine.deploy(world.spec(prefix, { web: quiet, slow }), memory, removing));
+    assert.is(end.code, 'ObjectConflict', end.reason);
+    assert.match(end.reason, /somebody has removed/);
+    assert.ok(end.restored, end.reason);
+    assert.is(await imageNow(prefix), 'tagboat-test-web:1.0.0');
   });
 }
 

@@ -4,14 +4,16 @@ import { AttemptFailure } from '../core/attempt-failure.ts';
 import type { AttemptContext, ContainerState, TargetMemory } from '../core/engine.ts';
 import { pooled } from '../core/pool.ts';
 import type { KubeApi } from './api.ts';
-import { apply, isConflict } from './apply.ts';
+import { isConflict } from './apply.ts';
+import { withSizesKept } from './claims.ts';
 import { earlierOf, type Earlier } from './earlier.ts';
 import { takeInventory } from './inventory.ts';
 import { CLAIM } from './kinds.ts';
-import { releaseNamespace } from './namespace.ts';
+import { ensureNamespace, releaseNamespace } from './namespace.ts';
 import { LABEL } from './objects/labels.ts';
 import type { KubeObject } from './objects/types.ts';
 import { prune, removeAll } from './prune.ts';
+import { applyOrReplace } from './replace.ts';
 import { NamespaceWatch } from './rollout.ts';
 
 /** Less than the worker gives an engine after the deadline. */
@@ -53,32 +55,36 @@ async function undo(api: KubeApi, spec: TargetSpec, context: AttemptContext, unt
 
 async function goBack(api: KubeApi, spec: TargetSpec, earlier: Earlier, context: AttemptContext, until: AbortSignal): Promise<RestoreResult> {
   const tell = (step: string, text: string): void => context.progress(step, text);
-  const watch = new NamespaceWatch(api, spec.prefix);
+  // Somebody may have removed it meanwhile.
+  await ensureNamespace(api, spec, context.attemptId, { until, patienceMs: RESTORE_MS / 2, tell });
+  const watch = new NamespaceWatch(api, spec.prefix, tell);
   try {
+    const refused = new Map<KubeObject, string>();
     const put = async (object: KubeObject): Promise<number | undefined> => {
       try {
-        return (await apply(api, object, { until, force: earlier.force, tell })).metadata.generation;
+        return (await applyOrReplace(api, object, { until, force: earlier.force, tell })).metadata.generation;
       } catch (error) {
-        // Somebody else holds a field of it: he did before the attempt, which left it as it was.
-        if (!isConflict(error)) throw error;
-        tell('restore', error instanceof Error ? error.message : String(error));
+        if (!(error instanceof AttemptFailure)) throw error;
+        tell('restore', error.message);
+        // Somebody else holds a field of it: he did before the attempt, which left it as it was. What the cluster refuses by now must not keep the rest away.
+        if (!isConflict(error)) refused.set(object, error.message);
         return undefined;
       }
     };
-    await pooled(earlier.ground, put);
+    await pooled(await withSizesKept(api, spec.prefix, earlier.ground, { until, tell }), put);
     const appliedAt = Date.now();
     const applied = await pooled(earlier.workloads, async (one) => ({ ...one, appliedAt, generation: (await put(one.object)) ?? 0 }));
     await pooled(earlier.edge, put);
-    let text = '';
+    let text = refused.size === 0 ? '' : ` Restore incomplete: ${[...refused.values()].join('; ')}`;
     try {
       const late = (): void => {
         if (until.aborted) throw new AttemptFailure('RestoreFailed', `what ran before was applied again and did not come up within ${RESTORE_MS / 1000} s`);
       };
-      await watch.untilGood(applied, earlier.healthTimeout, late, until);
+      await watch.untilGood(applied.filter(({ object }) => !refused.has(object)), earlier.healthTimeout, late, until);
     } catch (error) {
-      text = ` Restore incomplete: ${error instanceof Error ? error.message : String(error)}`;
+      text = `${text === '' ? ' Restore incomplete:' : `${text};`} ${error instanceof Error ? error.message : String(error)}`;
     }
-    if (!(await prune(api, spec, [...earlier.ground, ...earlier.workloads.map((one) => one.object), ...earlier.edge], { until, tell })) && text === '') text = ' Something of the failed attempt could not be removed; the next attempt does it.';
+    if (!(await prune(api, spec, [...earlier.ground, ...earlier.kept, ...earlier.workloads.map((one) => one.object), ...earlier.edge], { until, tell })) && text === '') text = ' Something of the failed attempt could not be removed; the next attempt does it.';
     return { restored: !text.startsWith(' Restore'), text, containers: earlier.states(watch.pods) };
   } finally {
     watch.close();

@@ -125,6 +125,48 @@ if (world !== undefined) {
     const refused = await reasonOf(web('1.1.0'), 5);
     assert.is(refused.code, 'QuotaExceeded', refused.reason);
     assert.match(refused.reason, /exceeded quota: tight/);
+
+    await world.api.call({ method: 'DELETE', path: `/api/v1/namespaces/${prefix}/resourcequotas/tight` });
+    await world.remove('Service', prefix, 'web');
+    await world.api.call({ method: 'POST', path: `/api/v1/namespaces/${prefix}/resourcequotas`, body: { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'none' }, spec: { hard: { services: '0' } } } });
+    const half = failedEnd(await engine.deploy(world.spec(prefix, { web: { ...web('1.1.0', { ports: [] }), image: `${world.registry}/library/tagboat-test-web:9.9.9` } }, { timeouts }), memory, contextOf(6)));
+    assert.match(half.reason, /Restore incomplete: apply Service web: .*exceeded quota: none/);
+    assert.is(half.restored, false);
+    assert.equal(await images(prefix), ['web tagboat-test-web:1.0.0 1/1'], 'what can be put back is put back');
+  });
+
+  test('a volume that has grown, and pods of a StatefulSet that crash, keep nobody from another version', async () => {
+    const prefix = world.prefix('keeps');
+    const storageClass = `grows-${prefix}`;
+    const volumes = [0, 1, 2].map((index) => `${prefix}-${index}`);
+    const { api } = world;
+    await api.call({ method: 'POST', path: '/apis/storage.k8s.io/v1/storageclasses', body: { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: storageClass }, provisioner: 'example.org/none', allowVolumeExpansion: true } });
+    await Promise.all(volumes.map((name) => api.call({
+      method: 'POST',
+      path: '/api/v1/persistentvolumes',
+      body: { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name }, spec: { capacity: { storage: '10Mi' }, accessModes: ['ReadWriteOnce'], storageClassName: storageClass, hostPath: { path: `/tmp/${name}`, type: 'DirectoryOrCreate' } } },
+    })));
+    try {
+      const volume = (name: string, size: string) => ({ volumes: [{ name, path: '/data', class: storageClass, size }] });
+      const set = (size: string, version: string) => ({ quiet: web('1.0.0', { replicas: 0, ...volume('data', size) }), web: web(version, { replicas: 2, ...volume('own', '1Mi') }) });
+      const small = await deployed(world.spec(prefix, set('1Mi', '1.0.0')));
+      await sleepUntil(async () => (await world.get('PersistentVolumeClaim', prefix, 'data')).status.phase === 'Bound', { what: 'the claim to be bound', timeoutMs: 240_000 });
+      const large = await deployed(world.spec(prefix, set('2Mi', '1.0.0')), 2, small);
+
+      await world.patch('StatefulSet', prefix, 'web', { spec: { template: { spec: { containers: [{ name: 'web', env: [{ name: 'CRASH', value: '1' }] }] } } } });
+      const state = async (): Promise<string> => JSON.stringify((await world.list('Pod', prefix)).flatMap((one) => one.status.containerStatuses ?? []).map((one) => one.state));
+      await sleepUntil(async () => (await state()).includes('CrashLoopBackOff'), { what: 'a pod that crashes again and again', timeoutMs: 240_000 });
+      const context = contextOf(3);
+      // Of another manifest as well, so that what it makes its volumes of is labelled anew.
+      const back = world.spec(prefix, set('1Mi', '1.1.0'), { selfHeal: true, deployment: 'renamed' });
+      await remember(back, 3, await engine.deploy(back, large, context));
+      assert.ok(context.steps.some((step) => step.startsWith('replace: makes StatefulSet web anew')), context.steps.join('\n'));
+      assert.ok(context.steps.some((step) => step.startsWith('pod: removes the pod web-1')), context.steps.join('\n'));
+      assert.is((await world.get('PersistentVolumeClaim', prefix, 'data')).spec.resources.requests.storage, '2Mi');
+    } finally {
+      await engine.remove({ team, deployment: 'x', prefix, removeVolumes: true }, contextOf(9));
+      await Promise.all([...volumes.map((name) => `/api/v1/persistentvolumes/${name}`), `/apis/storage.k8s.io/v1/storageclasses/${storageClass}`].map((path) => api.call({ method: 'DELETE', path }).catch(() => undefined)));
+    }
   });
 }
 

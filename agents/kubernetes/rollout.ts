@@ -4,19 +4,23 @@ import type { TargetImage } from '../../schemas/gen/types.ts';
 import { AttemptFailure } from '../core/attempt-failure.ts';
 import { milliseconds } from '../core/duration.ts';
 import { pause } from '../core/pool.ts';
+import { ApiFailure, isMissing } from './api-failure.ts';
 import type { KubeApi } from './api.ts';
 import { evidenceOf } from './evidence.ts';
 import { Informer } from './informer.ts';
 import { judge, type Scene, type Verdict } from './judge.ts';
-import { EVENT, POD, WORKLOADS } from './kinds.ts';
+import { EVENT, POD, pathOf, WORKLOADS } from './kinds.ts';
 import { trimEvent, trimPod, trimWorkload, type LiveEvent, type LiveWorkload, type Pod } from './live.ts';
 import { LABEL } from './objects/labels.ts';
-import type { Workload } from './objects/target-objects.ts';
+import { objectKey, type Workload } from './objects/target-objects.ts';
 import { settleSeconds } from './objects/workload.ts';
+import { stuckPods } from './stuck.ts';
 
 /** Certainty also comes with time alone. */
 const LOOK_AGAIN_MS = 500;
 const GATHER_MS = 20;
+/** How often a pod of one name is removed in one wait: one that comes again as it was is not helped by more. */
+const REMOVALS = 5;
 
 export interface AppliedWorkload extends Workload {
   readonly image: TargetImage;
@@ -29,14 +33,20 @@ export interface AppliedWorkload extends Workload {
 /** What happens in one namespace, as long as an attempt needs it. */
 export class NamespaceWatch {
   readonly #api: KubeApi;
+  readonly #prefix: string;
+  readonly #tell: (step: string, text: string) => void;
+  /** By uid and by name, what was removed because it held a rollout up. */
+  readonly #removed = new Map<string, number>();
   readonly #stop = new AbortController();
   readonly #workloads: readonly Informer<LiveWorkload>[];
   readonly #pods: Informer<Pod>;
   readonly #events: Informer<LiveEvent>;
   #wake: (() => void) | undefined;
 
-  constructor(api: KubeApi, prefix: string) {
+  constructor(api: KubeApi, prefix: string, tell: (step: string, text: string) => void) {
     this.#api = api;
+    this.#prefix = prefix;
+    this.#tell = tell;
     setMaxListeners(0, this.#stop.signal);
     const common = { api, namespace: prefix, onChange: () => this.#wake?.() };
     const labelSelector = `${LABEL.prefix}=${prefix}`;
@@ -61,8 +71,15 @@ export class NamespaceWatch {
   async untilGood(workloads: readonly AppliedWorkload[], healthTimeout: string, safe: () => void, ended: AbortSignal): Promise<void> {
     const since = Date.now();
     let open = [...workloads];
+    const seen = new Set<string>();
     for (;;) {
-      const verdicts = open.map((one) => ({ one, verdict: judge(this.#scene(one, since)) }));
+      const scenes = open.map((one) => ({ one, scene: this.#scene(one, since) }));
+      for (const { one, scene } of scenes) {
+        if (scene.live !== undefined) seen.add(one.name);
+        else if (seen.has(one.name)) throw new AttemptFailure('ObjectConflict', `somebody has removed ${objectKey(one.object)} while it was waited for`);
+      }
+      for (const { scene } of scenes) for (const pod of stuckPods(scene)) await this.#remove(pod);
+      const verdicts = scenes.map(({ one, scene }) => ({ one, verdict: judge(scene) }));
       const failed = verdicts.find(({ verdict }) => verdict.is === 'failed');
       if (failed?.verdict.is === 'failed') throw await this.#failure(failed.verdict);
       open = verdicts.filter(({ verdict }) => verdict.is !== 'good').map(({ one }) => one);
@@ -81,6 +98,20 @@ export class NamespaceWatch {
     const template = (one.object['spec'] as { readonly template: { readonly metadata: { readonly labels: Readonly<Record<string, string>> } } }).template;
     const events = [...this.#events.items].sort((a, b) => Date.parse(a.lastTimestamp ?? '') - Date.parse(b.lastTimestamp ?? ''));
     return { name: one.name, image: one.image, hash: template.metadata.labels[LABEL.hash] ?? '', live, pods: this.pods, events, now: Date.now(), since, appliedAt: one.appliedAt, settleMs: settleSeconds(one) * 1000 };
+  }
+
+  /** A failure is no reason to stop: without it the rollout is as it was. */
+  async #remove({ metadata: { name, uid } }: Pod): Promise<void> {
+    const times = this.#removed.get(name) ?? 0;
+    if (this.#removed.has(uid) || times >= REMOVALS) return;
+    this.#removed.set(uid, 1).set(name, times + 1);
+    this.#tell('pod', `removes the pod ${name}, which is stuck, so that one comes anew`);
+    try {
+      await this.#api.call({ method: 'DELETE', path: pathOf(POD, this.#prefix, name), body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } } });
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      if (!isMissing(error) && error.status !== 409) this.#tell('pod', `the pod ${name} could not be removed: ${error.message}`);
+    }
   }
 
   async #failure(verdict: Extract<Verdict, { is: 'failed' }>): Promise<AttemptFailure> {

@@ -1,5 +1,6 @@
 /** Sets of objects: the one that an attempt wants, and the one of the last success as it was applied. */
 import type { TargetImage, TargetSpec } from '../../schemas/gen/types.ts';
+import { AttemptFailure } from '../core/attempt-failure.ts';
 import type { AttemptContext, SecretOpener, TargetMemory } from '../core/engine.ts';
 import type { ImageConfigs } from '../core/image-config.ts';
 import { refuseUnmetRules } from '../core/image-rules.ts';
@@ -13,6 +14,7 @@ import { ASK_MS, loginsOf, pinsOfDigests, referenceBy, resolvePins, type Pins } 
 import { knowsMonitors } from './monitors.ts';
 import { ciphertextOf } from './objects/environment.ts';
 import { targetObjects, type TargetObjects, type Workload } from './objects/target-objects.ts';
+import type { KubeObject } from './objects/types.ts';
 import { openSecrets } from './secrets.ts';
 
 /** Secrets opened, digests asked for. Touches nothing; throws AttemptFailure, RangeError for what contradicts itself. */
@@ -51,10 +53,17 @@ function sealedVariables({ config }: TargetImage, node: string, opened: Readonly
   return Object.fromEntries(variables.map(([name, secret]) => [name, Buffer.from(opened.get(ciphertextOf(secret, node)) ?? '', 'base64').toString('utf8')]));
 }
 
-export async function previousObjects(api: KubeApi, previous: TargetMemory, opener: SecretOpener, until: AbortSignal): Promise<TargetObjects> {
+/** @returns kept: what cannot be made anew, because the key that its values were sealed to is gone; it is in the cluster, and never changes there. */
+export async function previousObjects(api: KubeApi, previous: TargetMemory, opener: SecretOpener, until: AbortSignal): Promise<TargetObjects & { readonly kept: readonly KubeObject[] }> {
   const { spec, attemptId } = previous;
-  const [opened, accessOf, monitors] = await Promise.all([openSecrets(spec, opener), openRegistries(spec.registries, opener), knowsMonitors(api, until)]);
-  return targetObjects({ spec, attemptId, reference: referenceBy(pinsOf(previous)), opened, logins: loginsOf(spec, accessOf), monitors });
+  const [opened, accessOf, monitors] = await Promise.all([openSecrets(spec, opener).catch(undefinedIfUnopenable), openRegistries(spec.registries, opener), knowsMonitors(api, until)]);
+  const objects = targetObjects({ spec, attemptId, reference: referenceBy(pinsOf(previous)), opened, logins: loginsOf(spec, accessOf), monitors });
+  const kept = opened === undefined ? objects.ground.filter((one) => one.kind === 'Secret' && one['immutable'] === true) : [];
+  return { ...objects, ground: objects.ground.filter((one) => !kept.includes(one)), kept };
+}
+
+function undefinedIfUnopenable(error: unknown): undefined {
+  if (!(error instanceof AttemptFailure) || error.code !== 'SecretUnopenable') throw error;
 }
 
 /** What was applied for the references of the last success. */

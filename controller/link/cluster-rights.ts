@@ -21,7 +21,9 @@ export const CLUSTER_RIGHTS: readonly ClusterRight[] = [
   { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: OWN },
   { apiGroups: ['monitoring.coreos.com'], resources: ['servicemonitors'], verbs: OWN },
   // How it is going, and why not.
-  { apiGroups: [''], resources: ['pods', 'events'], verbs: ['list', 'watch'] },
+  { apiGroups: [''], resources: ['events'], verbs: ['list', 'watch'] },
+  // A pod that holds a rollout up is removed, so that it comes anew.
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
   { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
   // Whether a namespace holds something of somebody else.
   { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['list'] },

@@ -40,7 +40,7 @@ const MONITORS = {
 };
 
 /** Every kind of object that a deployment can have. */
-function everything(secret: string): string {
+function everything(secret: string, command = ''): string {
   return `apiVersion: tagboat/v1
 kind: Version
 metadata: { name: shop }
@@ -60,7 +60,7 @@ spec:
     - name: db
       image: tagboat-test-db:16
       config:
-        replicas: 2
+        replicas: 2${command}
         volumes: [ { name: data, path: /data, class: ${CLASS}, size: 1Mi } ]
         healthCheck: { settle: 1s }
         stopGrace: 1s
@@ -72,7 +72,7 @@ spec:
 `;
 }
 
-const LITTLE = (config: string): string => `apiVersion: tagboat/v1
+const LITTLE = `apiVersion: tagboat/v1
 kind: Version
 metadata: { name: shop }
 spec:
@@ -81,7 +81,7 @@ spec:
       image: tagboat-test-web:1.1.0
       config:
         healthCheck: { http: { path: /healthz, port: 8080 }, interval: 1s, retries: 60 }
-${config}`;
+`;
 
 function check(cluster: TestCluster): void {
   const test = suite('the rights of an agent in a cluster');
@@ -93,7 +93,7 @@ function check(cluster: TestCluster): void {
     await cluster.offerVolumes(CLASS, 3);
     await cluster.apply(MONITORS);
     stack = await Stack.start(
-      { 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': LITTLE('') },
+      { 'nodes/harbor.yaml': NODE, 'products/shop/product.yaml': PRODUCT, 'products/shop/version.yaml': LITTLE },
       {
         engine: async (running) => {
           const { manifest } = await running.controller.nodes.mintEnrolment('acme', 'harbor', 'test');
@@ -121,11 +121,11 @@ function check(cluster: TestCluster): void {
 
     const first = await stack.push({ 'products/shop/version.yaml': everything(secret), 'deployments/shop.yaml': deploymentManifest(PREFIX, '  branch: main\n  selfHeal: true\n  removeVolumes: true\n') });
     await stack.settled('shop', 'main', first);
-    const second = await stack.push({ 'products/shop/version.yaml': LITTLE('') }, 'everything else is cleared away');
-    await stack.settled('shop', 'main', second);
-    const broken = await stack.push({ 'products/shop/version.yaml': LITTLE('        environment: { CRASH: "1" }\n') }, 'break it');
+    const broken = await stack.push({ 'products/shop/version.yaml': everything(secret, '\n        command: [ sh, -c, "exit 3" ]') }, 'break it');
     const failed = await stack.until('shop', 'the broken one has failed', (row) => row.status === 'failed' && row.commit === broken);
     assert.match(failed.reason, /ContainerExited/);
+    const second = await stack.push({ 'products/shop/version.yaml': LITTLE }, 'everything else is cleared away');
+    await stack.settled('shop', 'main', second);
     const mended = await stack.push({ 'products/shop/version.yaml': everything(secret) }, 'mend it');
     await stack.settled('shop', 'main', mended);
 
