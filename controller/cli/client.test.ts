@@ -116,6 +116,23 @@ test('the token of a controller in this directory is used, but never sent to ano
   }
 });
 
+test('a token of this directory that belongs to another controller keeps nobody from what everybody may read', async () => {
+  const open = await testController({ public: true });
+  mkdirSync(join(directory, '.tagboat'), { recursive: true });
+  writeFileSync(join(directory, '.tagboat', 'operator.token'), 'tgo_of-another-controller-0123456789\n');
+  try {
+    await seedTeam(open.db.pool, 'seen');
+    const { code, out, err } = await run(['status'], { TAGBOAT_URL: open.url });
+    assert.is(code, 0, err);
+    assert.match(out, /^seen /);
+    assert.is((await run(['node', 'enroll', 'dock', '--team', 'seen'], { TAGBOAT_URL: open.url })).code, 2);
+    assert.is((await run(['status'], { TAGBOAT_URL: open.url, TAGBOAT_TOKEN: 'wrong' })).code, 2, 'a token that was named counts');
+  } finally {
+    rmSync(join(directory, '.tagboat'), { recursive: true });
+    await open.stop();
+  }
+});
+
 test('an answer that is not ours is not taken for one, and a token does not follow a redirect', async () => {
   const asked: string[] = [];
   const other = createServer((request, response) => {

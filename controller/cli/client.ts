@@ -98,11 +98,14 @@ function exitCodeOf(error: unknown): 1 | 2 | 3 {
 /** The controller, as a command line sees it. */
 export class ControllerClient {
   readonly #url: string;
-  readonly #token: string | undefined;
+  #token: string | undefined;
+  /** The token is that of whichever controller has its data in this directory, perhaps not of the one that is asked. */
+  readonly #guessed: boolean;
 
-  private constructor(url: string, token: string | undefined) {
+  private constructor(url: string, token: string | undefined, guessed: boolean) {
     this.#url = url;
     this.#token = token;
+    this.#guessed = guessed;
   }
 
   /** Flags win over the environment; without a token the file of a controller in this directory is tried. */
@@ -112,7 +115,7 @@ export class ControllerClient {
     const given = flags.token ?? io.env['TAGBOAT_TOKEN'];
     // The file belongs to a controller on this machine; it is never sent to another one by itself.
     const token = given || (isLoopback(url) ? await readFile(join(io.directory, '.tagboat', 'operator.token'), 'utf8').catch(() => undefined) : undefined);
-    return new ControllerClient(url.replace(/\/+$/, ''), token?.trim());
+    return new ControllerClient(url.replace(/\/+$/, ''), token?.trim(), !given);
   }
 
   async get<T>(path: string, shape: z.ZodType<T, z.ZodTypeDef, unknown>): Promise<T> {
@@ -164,6 +167,15 @@ export class ControllerClient {
   }
 
   async #send(method: string, path: string, accept: string, body: unknown, signal: AbortSignal): Promise<Response> {
+    const response = await this.#sendOnce(method, path, accept, body, signal);
+    if (response.status !== 401 || !this.#guessed || this.#token === undefined) return response;
+    // Another controller than the one of this directory: it may be one that everybody may read.
+    await response.body?.cancel();
+    this.#token = undefined;
+    return this.#sendOnce(method, path, accept, body, signal);
+  }
+
+  async #sendOnce(method: string, path: string, accept: string, body: unknown, signal: AbortSignal): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new DOMException('no answer', 'TimeoutError')), DEADLINE_MS);
     try {
