@@ -131,6 +131,13 @@ test('further files and directories: what was named is laid over each other, an 
   assert.not.match(directory.out, 'OverrideAside');
 });
 
+test('compose need not be said: it is what import knows', async () => {
+  const { file, output } = project('short', 'services: { a: { image: busybox } }');
+  const { code, out } = await run('import', file, '--output', output);
+  assert.is(code, 0, out);
+  assert.match(readFileSync(join(output, 'products', 'short', 'version.yaml'), 'utf8'), 'image: busybox');
+});
+
 test('wrong use ends with 2', async () => {
   const { file, output } = project('use', 'services: { a: { image: x } }');
   assert.is((await run('import', 'compose', join(scratch, 'no-such.yaml'))).code, 2);

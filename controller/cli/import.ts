@@ -33,7 +33,7 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 export function registerImport(program: Command): void {
   const command = program.command('import').description('make manifests of files of other tools');
   command
-    .command('compose')
+    .command('compose', { isDefault: true })
     .description('make product, version and deployment manifests of a compose file')
     .argument('<file...>', 'the compose file, further ones that are laid over it, or a directory with one')
     .option('--product <name>', 'the product (default: the name in the file, else of its directory)')
