@@ -66,6 +66,15 @@ test('signed commits are asked for only where somebody can sign', () => {
   assert.equal(check([team('', 'requireKnownAuthors: true')]), []);
 });
 
+test('known authors are asked for only where somebody is known', () => {
+  const team = (members: string, policy = 'requireKnownAuthors: true'): string => doc('Team', 'acme', `${members}policy: { ${policy} }`);
+  assert.equal(check([team('')]), ['NobodyIsKnown requireKnownAuthors: (warning)']);
+  assert.equal(check([team('members: []\n')]), ['NobodyIsKnown requireKnownAuthors: (warning)']);
+  assert.equal(check([team('members: []\n', 'requireKnownAuthors: true, requireSignedCommits: true')]), ['NobodyIsKnown requireKnownAuthors: (warning)', 'NobodyCanSign requireSignedCommits: (warning)']);
+  assert.equal(check([team('members: [ { name: A, email: a@example.test } ]\n')]), []);
+  assert.equal(check([team('', 'requireKnownAuthors: false')]), []);
+});
+
 test('Docker Hub needs no manifest', () => {
   assert.equal(check([...BASE, version('  - { name: web, image: nginx, registry: docker-hub }'), deployment('branch: main')]), []);
 });

@@ -27,9 +27,12 @@ export function checkTeam(set: ManifestSet, team = ''): Problem[] {
     }
   }
   // To be seen before it is merged: afterwards no commit can take it back.
-  const { requireSignedCommits, members } = trustOf(own);
+  const { requireSignedCommits, requireKnownAuthors, members } = trustOf(own);
   if (requireSignedCommits && !members.some(({ keys }) => keys.some(isSigningKey))) {
     problems.push(problem('NobodyCanSign', own.keyPosition('/spec/policy/requireSignedCommits'), 'no member lists a key, so every commit after this one is refused', { severity: 'warning', object: objectName(own) }));
+  }
+  if (requireKnownAuthors && members.length === 0) {
+    problems.push(problem('NobodyIsKnown', own.keyPosition('/spec/policy/requireKnownAuthors'), 'no member is listed, so every commit after this one is refused', { severity: 'warning', object: objectName(own) }));
   }
   if (team !== '' && own.name !== team) problems.push(problem('TeamMismatch', own.position('/metadata/name'), `the controller calls this team ${team}, not ${own.name}`, { severity: 'warning', object: objectName(own) }));
   return problems;

@@ -46,6 +46,7 @@ const PROBLEM_CODES = {
   DuplicateName: 'Names are unique per kind in a team; rename one of the two.',
   CommitRefused: 'Sign it with a key that a member lists and push again, or let a member commit on top.',
   NobodyCanSign: 'List the keys of those who sign first (spec.members[].keys), and turn the switch on with them or later.',
+  NobodyIsKnown: 'List those who write commits first (spec.members[].email), and turn the switch on with them or later.',
   SigningKeyInvalid: 'Paste the line of the .pub file, or what `gpg --export --armor` prints.',
   TeamMismatch: 'Name the Team manifest like the team in the controller configuration; sealed values carry its name.',
   UnknownReference: 'Correct the name, or add the manifest it refers to.',
