@@ -9,6 +9,7 @@ import { createContainerEngine } from '../../agents/containers/engine.ts';
 import { SimulatedRuntime } from '../../agents/simulated/simulated-runtime.ts';
 import type { Problem } from '../model/problem.ts';
 import { loadAccepted, saveTeam } from '../store/teams.ts';
+import type { ReviewView } from '../store/views/reviews.ts';
 import type { Signature } from './signing.ts';
 import { commitSigned, sshSignature } from './signing.ts';
 import { sleepUntil } from './sleep-until.ts';
@@ -134,6 +135,29 @@ test('a member commits on top, and it goes on; an unsigned tag holds up its own 
   await stack.settled('two', '1.1.0');
   assert.equal((await stack.get<Team>('')).problems, []);
   assert.is((await audited()).length, 4);
+});
+
+test('a review says beforehand that the head of its request would be refused, and takes the word of nobody in it', async () => {
+  const request = async (number: number, head: string): Promise<ReviewView> => {
+    await stack.repository.git(['update-ref', `refs/pull/${number}/head`, head]);
+    stack.controller.pollSoon('acme');
+    return sleepUntil(async () => (await stack.get<ReviewView[]>('/reviews')).find((review) => review.head === head) ?? null, { what: `the review of ${head}`, timeoutMs: 60_000 });
+  };
+  const change = { 'deployments/one.yaml': null };
+  const topic = async (by: Signature, files: Readonly<Record<string, string | null>>): Promise<string> => {
+    await stack.repository.git(['update-ref', 'refs/heads/topic', good]);
+    return commitSigned(stack.repository, by, files, 'topic', 'topic');
+  };
+  const bad = await request(1, await stack.repository.commit(change, 'by nobody', { branch: 'topic', from: good }));
+  assert.equal(bad.problems.map(({ code, severity, file, line }) => [code, severity, file, line]), [['CommitRefused', 'warning', 'team.yaml', 6]]);
+  assert.match(bad.problems[0]!.message, `would not be deployed: commit ${bad.head.slice(0, 12)} of Ada Test <ada@example.test> is not signed (requireSignedCommits)`);
+  assert.equal(bad.actions.map(({ kind, deployment }) => `${kind} ${deployment}`), ['remove one'], 'it is planned all the same');
+  assert.match(await stack.look('/reviews/pull%2F1'), 'is not signed (requireSignedCommits)');
+  assert.equal((await request(2, await topic(ada, change))).problems, []);
+  const hers = await request(3, await topic(eve, { ...change, 'team.yaml': team('requireSignedCommits: false', ada, eve) }));
+  assert.equal(hers.problems.map(({ code, severity }) => [code, severity]), [['CommitRefused', 'warning']]);
+  assert.match(hers.problems[0]!.message, 'which no member lists');
+  assert.equal((await stack.get<Team>('')).problems, [], 'nothing is wrong with the team itself');
 });
 
 test('what the operator points to another place begins anew there', async () => {

@@ -15,6 +15,8 @@ import { RepositoryReader } from '../read-repository.ts';
 import { examine } from './examine.ts';
 import type { Examined } from './examine.ts';
 import { mergedBy } from './merged.ts';
+import { planReview } from './plan-review.ts';
+import { verdictOf } from './verdict.ts';
 
 const test = suite('examining');
 const SIGNAL = new AbortController().signal;
@@ -143,6 +145,23 @@ scene('what is too large is refused before it is looked at, and the branch is re
   const next = await world.read(reading);
   assert.equal(next.problems, []);
   assert.equal([...world.mirror.refs.keys()].filter((ref) => ref.startsWith('refs/heads/')), ['refs/heads/main']);
+});
+
+scene('a head that the policy of the branch refuses is a warning, also to the Git host, and fails nothing', async (world) => {
+  const policy = 'apiVersion: tagboat/v1\nkind: Team\nmetadata: { name: acme }\nspec:\n  members: [ { name: Ada, email: ada@example.test } ]\n  policy: { requireKnownAuthors: true }\n';
+  const main = await world.repository.commit({ 'team.yaml': policy }, 'only people that are known');
+  const reading = await world.read();
+  const by = async (name: string, files: Readonly<Record<string, string>>): Promise<Examined> =>
+    world.examined(reading, await world.repository.commit(files, 'topic', { branch: 'topic', from: main, author: { name, email: `${name.toLowerCase()}@example.test` } }));
+  assert.equal((await by('Ada', { 'deployments/a.yaml': named('a', '  environment: { A: b }\n') })).problems, []);
+  // It lists itself, which counts for nothing yet.
+  const examined = await by('Eve', { 'team.yaml': policy.replace('[ {', '[ { name: Eve, email: eve@example.test }, {') });
+  assert.equal(examined.problems.map(({ code, severity, file, line }) => [code, severity, file, line]), [['CommitRefused', 'warning', 'team.yaml', 6]]);
+  assert.equal((await by('Eve', { 'README.md': 'no manifest' })).problems.map(({ code }) => code), ['CommitRefused']);
+  const { plan } = planReview(examined, { targets: new Map(), versions: [], parents: new Map(), goodSpec: () => null }, { nodes: new Map(), drift: new Map() });
+  const said = verdictOf('acme', examined.request, plan, 'https://tagboat.example.org');
+  assert.equal(said.map((one) => (one.kind === 'status' ? one.state : one.kind)), ['success', 'comment']);
+  assert.match(JSON.stringify(said), /CommitRefused.*team\.yaml:6.*is written by Eve .*who is no member/);
 });
 
 scene('a commit is told to be a request by its history or by its content', async (world) => {

@@ -5,8 +5,11 @@ import { classifyEntry } from '../../manifests/classify-entry.ts';
 import type { EntryMode } from '../../manifests/classify-entry.ts';
 import type { Problem } from '../../model/problem.ts';
 import { problem } from '../../model/problem.ts';
+import { ANYBODY } from '../../model/trust.ts';
 import type { BlockedDeployment, Desired, DesiredDeployment } from '../../plan/types.ts';
 import type { RefVersion } from '../../store/versions.ts';
+import { headProblem } from '../accepted-head.ts';
+import { refusalOf } from '../judge-commit.ts';
 import type { FilesOptions, ManifestFiles } from '../manifest-files.ts';
 import { withChanges } from '../manifest-files.ts';
 import type { Reading, RepositoryReader } from '../read-repository.ts';
@@ -72,12 +75,12 @@ export async function examine(options: ExamineOptions, request: MergeRequest, re
     conflicts: merge.conflicts.length,
     merged: isEmpty(merge),
   };
-  const conflicts = conflictProblems(merge, branch, directory);
+  const own = [...(await policyProblems(mirror, request.head, reading, head)), ...conflictProblems(merge, branch, directory)];
   const manifests = [...merge.changes.added, ...merge.changes.modified].filter(({ path }) => isRead(path, directory)).length;
   if (manifests > MAX_MANIFESTS) return unreadable(request, reading, `it changes ${manifests} manifest files, and no more than ${MAX_MANIFESTS} are looked at`);
   const files = await withChanges(options, request.head, head, below(merge.changes, directory), signal);
   // Nothing that is read was touched: then nothing can differ.
-  if (files.set === head.set) return { ...nothingChanged(reading), ...about, problems: conflicts };
+  if (files.set === head.set) return { ...nothingChanged(reading), ...about, problems: own };
   const after = await reader.asIf(files, MAX_FETCH_BYTES, signal);
   const deployments = difference(reading.desired.deployments, after.desired.deployments);
   const blocked = difference(reading.desired.blocked, after.desired.blocked);
@@ -92,7 +95,7 @@ export async function examine(options: ExamineOptions, request: MergeRequest, re
     keepReason: after.desired.keepReason,
     scope,
     versions: after.versions.filter((version) => products.has(version.product)),
-    problems: bounded([...conflicts, ...introduced(reading.problems, after.problems)]),
+    problems: bounded([...own, ...introduced(reading.problems, after.problems)]),
   };
 }
 
@@ -120,6 +123,12 @@ export function desiredWith({ deployments, blocked, mayRemove, keepReason, reque
 function nothingChanged({ desired }: Reading): Pick<Examined, 'deployments' | 'blocked' | 'mayRemove' | 'keepReason' | 'scope' | 'versions'> {
   const none = { set: new Map(), gone: new Set<string>() };
   return { deployments: none, blocked: none, mayRemove: desired.mayRemove, keepReason: desired.keepReason, scope: new Set(), versions: [] };
+}
+
+/** By whom the next head is judged. A warning: what merges the request may be another commit, which is judged when it is there. */
+async function policyProblems(mirror: ExamineOptions['mirror'], commit: string, { desired, trust }: Reading, { set }: ManifestFiles): Promise<Problem[]> {
+  const refusal = await refusalOf(mirror, commit, trust ?? ANYBODY);
+  return refusal === undefined ? [] : [{ ...headProblem(refusal, set, desired.team), severity: 'warning', message: `as the head of the branch, merged without a commit of its own, it would not be deployed: ${refusal.message}` }];
 }
 
 function below(changes: TreeDiff, directory: string): TreeDiff {
