@@ -2,6 +2,7 @@
  * The first step of an attempt: every image by digest on the node, before anything is touched (SPEC §4). What fails here
  * leaves the node as it was.
  */
+import type { FailureCode } from '../core/engine.ts';
 import type { ImageDemands } from '../core/image-rules.ts';
 import { pause, pooled } from '../core/pool.ts';
 import { familiar, parseReference } from '../core/reference.ts';
@@ -39,8 +40,8 @@ interface Preparing {
   readonly signal: AbortSignal;
 }
 
-/** Pauses before another try at a registry that asks for patience. */
-const RATE_LIMIT_PAUSES_MS = [2_000, 6_000];
+/** Pauses before another try, at a registry that asks for patience and at one that did not answer just now. */
+const PAUSES_MS: { readonly [Code in FailureCode]?: readonly number[] } = { RegistryRateLimited: [2_000, 6_000], RegistryUnreachable: [1_000] };
 
 /** Resolves and pulls them, eight at a time, identical ones once. Keys of the answer are `imageKey`. Throws RuntimeError. */
 export async function prepareImages(
@@ -114,18 +115,19 @@ async function pullUnchecked(preparing: Preparing, wanted: WantedImage): Promise
   return digest === undefined ? { source: local.id, digest: '', demands } : { source: `${repository}@${digest}`, digest, demands };
 }
 
-/** A few more tries, further and further apart, where a registry says "too many requests". */
+/** A few more tries, further and further apart, where a registry says "too many requests"; one where the line to it broke: what is here may be old. */
 async function patiently<T>({ tell, signal }: Preparing, wanted: WantedImage, work: () => Promise<T>): Promise<T> {
-  for (const ms of RATE_LIMIT_PAUSES_MS) {
+  for (let tries = 0; ; tries++) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof RuntimeError) || error.code !== 'RegistryRateLimited' || signal.aborted) throw error;
-      tell('pull', `the registry of ${wanted.reference} takes no more requests for now; asks again in ${ms / 1000} s`);
+      const ms = error instanceof RuntimeError ? PAUSES_MS[error.code]?.[tries] : undefined;
+      if (ms === undefined || signal.aborted) throw error;
+      const why = error instanceof RuntimeError && error.code === 'RegistryRateLimited' ? 'takes no more requests for now' : 'does not answer';
+      tell('pull', `the registry of ${wanted.reference} ${why}; asks again in ${ms / 1000} s`);
       await pause(ms, signal);
     }
   }
-  return work();
 }
 
 function demandsOf(local: LocalImage | undefined): ImageDemands {

@@ -1,6 +1,6 @@
 // @timeout 400
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,6 +106,28 @@ if (world !== undefined) {
     busy.closeAllConnections();
     busy.close();
     assert.is(codeOf(await deploy('silent', `${host}/acme/web:1.0.0`, [])), 'RegistryUnreachable');
+  });
+
+  test('a line to the registry that breaks once is no reason to fail, nor to take an older image of the node for the newest', async () => {
+    let cuts = 1;
+    const fragile = createServer((asked, response) => {
+      if (cuts-- > 0) return void asked.socket.destroy();
+      get(`http://${world.registry}${asked.url ?? ''}`, { method: asked.method ?? 'GET', headers: asked.headers }, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers))).on('error', () => response.destroy());
+    });
+    await new Promise<void>((resolve) => fragile.listen(0, '127.0.0.1', resolve));
+    const image = `127.0.0.1:${(fragile.address() as AddressInfo).port}/library/busybox:1.36`;
+    try {
+      for (const word of ['first', 'second']) {
+        cuts = 1;
+        assert.is(codeOf(await deploy('fragile', image, [])), 'succeeded', word);
+        assert.is(contexts.at(-1)?.steps.filter((step) => step.includes('asks again in')).length, 1);
+        assert.not.ok(contexts.at(-1)?.steps.some((step) => step.includes('cannot be reached')));
+      }
+    } finally {
+      fragile.closeAllConnections();
+      fragile.close();
+      await docker.getImage(image).remove({ force: true }).catch(() => undefined);
+    }
   });
 
   test('what an image demands of its environment is looked at before anything is touched', async () => {
