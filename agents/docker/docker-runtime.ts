@@ -45,6 +45,8 @@ const OUTPUT_SHOWN = 2000;
 const RESOLVE_MS = 30_000;
 /** Tries after which a failure counts; the pauses between them double from 100 ms and make 6.3 s. */
 const TRIES = 7;
+/** For whoever made a network of the same name at the same moment to take it away. */
+const NAMESAKE_MS = 2000;
 
 export class DockerRuntime implements ContainerRuntime {
   readonly type = 'docker';
@@ -188,7 +190,9 @@ export class DockerRuntime implements ContainerRuntime {
         await container.start({ abortSignal: signal });
       });
     } catch (error) {
-      throw engineError(error, `renaming a container to ${name}`);
+      // What was asked for twice, because an answer was lost, is refused and done.
+      const there = await this.inspect(id, signal).catch(() => undefined);
+      if (there?.name !== name) throw engineError(error, `renaming a container to ${name}`);
     }
   }
 
@@ -203,25 +207,38 @@ export class DockerRuntime implements ContainerRuntime {
 
   async ensureNetwork(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     try {
-      const there = await this.#networkLabels(name, signal);
-      if (there !== undefined) return there;
-      await this.#docker.createNetwork({ Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: { ...labels }, abortSignal: signal });
-      return labels;
+      const [there] = await this.#namesakes(name, signal);
+      if (there !== undefined) return there.Labels ?? {};
+      const { id } = await this.#docker.createNetwork({ Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: { ...labels }, abortSignal: signal });
+      return await this.#yieldToNamesake(name, id, labels, signal);
     } catch (error) {
-      const there = isStatus(error, 409) ? await this.#networkLabels(name, signal) : undefined;
-      if (there !== undefined) return there;
+      const [there] = isStatus(error, 409) ? await this.#namesakes(name, signal).catch(() => []) : [];
+      if (there !== undefined) return there.Labels ?? {};
       throw engineError(error, `creating the network ${name}`);
     }
   }
 
-  async #networkLabels(name: string, signal: AbortSignal): Promise<Record<string, string> | undefined> {
-    try {
-      const info = (await abortable(this.#docker.getNetwork(name).inspect() as Promise<{ Labels?: Record<string, string> | null }>, signal));
-      return info.Labels ?? {};
-    } catch (error) {
-      if (isStatus(error, 404)) return undefined;
-      throw error;
+  /**
+   * Engines let two that create a network at the same moment both have it, and then its name leads to none, for good. Whoever made the newer one takes
+   * it away; whoever made the older one does so where nobody else has. Answers the labels of what stays.
+   */
+  async #yieldToNamesake(name: string, own: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    for (const last of [false, true]) {
+      const [oldest, ...others] = await this.#namesakes(name, signal);
+      if (oldest === undefined || (oldest.Id === own && others.length === 0)) return labels;
+      if (last || oldest.Id !== own) {
+        await this.#docker.getNetwork(own).remove({ abortSignal: signal });
+        return (oldest.Id === own ? others[0] : oldest)?.Labels ?? {};
+      }
+      await pause(NAMESAKE_MS, undefined, { signal });
     }
+    return labels;
+  }
+
+  /** The oldest first. */
+  async #namesakes(name: string, signal: AbortSignal): Promise<Docker.NetworkInspectInfo[]> {
+    const found = await this.#docker.listNetworks({ filters: { name: [name] }, abortSignal: signal });
+    return found.filter((one) => one.Name === name).sort((a, b) => (`${a.Created} ${a.Id}` < `${b.Created} ${b.Id}` ? -1 : 1));
   }
 
   async networks(labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<readonly string[]> {

@@ -7,6 +7,9 @@ import type { ContainerConfig } from '../../schemas/gen/types.ts';
 import type { AttemptEnd } from '../core/engine.ts';
 import { engineForTests, pulled, until } from '../testing/engine.ts';
 import { contextOf } from '../testing/spec.ts';
+import { LABEL } from '../containers/labels.ts';
+import { connectDocker } from './connect.ts';
+import { DockerRuntime } from './docker-runtime.ts';
 
 const world = engineForTests('networks');
 const test = suite('networks on a Docker engine');
@@ -15,6 +18,16 @@ if (world !== undefined) {
   const { docker, engine } = world;
   test.after(() => world.cleanUp());
   const codeOf = (end: AttemptEnd): string => (end.outcome === 'failed' ? end.code : end.outcome);
+
+  test('two agents of one engine that make a network at the same moment have one', async () => {
+    const [one, two] = [1, 2].map(() => new DockerRuntime(connectDocker({ host: world.host }))) as [DockerRuntime, DockerRuntime];
+    for (const name of ['first', 'second', 'third'].map((word) => world.prefix(word))) {
+      const labels = await Promise.all([one, two].map((runtime, index) => runtime.ensureNetwork(name, { [LABEL.team]: world.team, index: String(index) }, AbortSignal.timeout(60_000))));
+      const found = (await docker.listNetworks()).filter(({ Name }) => Name === name);
+      assert.is(found.length, 1);
+      assert.equal(labels, [found[0]?.Labels, found[0]?.Labels]);
+    }
+  });
 
   test('a network that configurations name goes with the last target that is on it, and one that others made or use stays', async () => {
     const [one, two, shared, theirs, beside, dropped] = ['net-one', 'net-two', 'shared', 'theirs', 'beside', 'dropped'].map((name) => world.prefix(name)) as [string, string, string, string, string, string];
