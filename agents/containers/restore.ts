@@ -44,18 +44,31 @@ export async function restore(
   // First all new ones away, then the old ones: the new may hold a port that an old one under another name needs.
   const problems: string[] = [];
   // What cannot be removed or come back is no reason to leave the others where they are.
-  const tried = (work: Promise<unknown>, what: string): Promise<unknown> => work.catch((error: unknown) => problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`));
-  await pooled([...mine, ...helpers], (one) => tried(runtime.remove(one.id, change()), `${one.name} could not be removed`));
+  const tried = (work: () => Promise<unknown>, what: string): Promise<unknown> =>
+    repeated(work).catch((error: unknown) => problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`));
+  await pooled([...mine, ...helpers], (one) => tried(() => runtime.remove(one.id, change()), `${one.name} could not be removed`));
 
   const taken = new Set([...inventory.finals.values()].filter((one) => !mine.includes(one)).map((one) => one.name));
   await pooled(olds, async (old) => {
     // It would take ports and volumes from the one that serves; the attempt that replaces that one removes both.
     if (taken.has(old.base)) return void problems.push(`${old.base} stays aside as ${old.container.name}: another container of the target has its name`);
     // Started under its set-aside name, which says that it ran: a crash between the two steps loses nothing.
-    if (old.ran) await tried(wake(runtime, old), `${old.base} could not be started again`);
-    await tried(runtime.rename(old.container.id, old.base, change()), `${old.base} could not be put back under its name`);
+    if (old.ran) await tried(() => wake(runtime, old), `${old.base} could not be started again`);
+    await tried(() => runtime.rename(old.container.id, old.base, change()), `${old.base} could not be put back under its name`);
   });
   return { complete: problems.length === 0, problems };
+}
+
+/** What was not possible for a moment: a port that is not free yet, an engine that was busy. Verbs of a runtime may be repeated. */
+async function repeated(work: () => Promise<unknown>): Promise<void> {
+  for (const ms of [300, 1000]) {
+    try {
+      return void (await work());
+    } catch {
+      await pause(ms, look());
+    }
+  }
+  await work();
 }
 
 /** Throws where it does not run then. */

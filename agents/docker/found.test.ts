@@ -67,6 +67,24 @@ if (world !== undefined) {
     assert.equal(await there(prefix), ['web running']);
   });
 
+  test('a restore goes on where the engine fails for a moment, or its answer is lost', async () => {
+    const prefix = world.prefix('moment');
+    const spec = (one: SpecImage) => world.spec(prefix, { web: { ...one, strategy: 'recreate' } });
+    await good(prefix, 'one');
+    const calls: Record<string, number> = {};
+    const spoilt = async (verb: string, at: number, work: () => Promise<void>): Promise<void> => {
+      const mine = (calls[verb] = (calls[verb] ?? 0) + 1);
+      if (verb === 'rename' || mine !== at) await work();
+      if (mine === at) throw new Error(`${verb}: something is wrong just now`);
+    };
+    // The second call of each is the restore's.
+    const starting = replaced(runtime, 'start', (id, signal) => spoilt('start', 2, () => runtime.start(id, signal)));
+    const renaming = replaced(starting, 'rename', (id, name, signal) => spoilt('rename', 2, () => runtime.rename(id, name, signal)));
+    const end = await rollOut(renaming, spec(bad), undefined, context());
+    assert.ok(end.outcome === 'failed' && end.restored, JSON.stringify(end));
+    assert.equal([await there(prefix), calls], [['web running'], { rename: 3, start: 3 }]);
+  });
+
   test('neither a network that cannot be removed nor a proxy that is broken keeps what is to be removed', async () => {
     const prefix = world.prefix('held');
     const routed: SpecImage = { ...web('one'), config: { ...web('one').config, expose: 'http', routing: { domain: 'held.example.org', port: 80 } } };
