@@ -44,6 +44,8 @@ export class Certificates {
   /** Of this process; the files are for the next one. */
   readonly #own = new Map<string, Bundle | undefined>();
   #wanted: ReadonlySet<string> = new Set();
+  /** False before anybody said what is wanted: until then nothing is taken for unwanted. */
+  #isTold = false;
   #served: ReadonlySet<string> = new Set();
   #refused: ReadonlySet<string> = new Set();
   #wake: () => void = () => undefined;
@@ -60,6 +62,7 @@ export class Certificates {
     const wanted = new Set(domains.filter((domain) => domain.length < 254 && NAME.test(domain)));
     const isNew = [...wanted].some((domain) => !this.#wanted.has(domain));
     this.#wanted = wanted;
+    this.#isTold = true;
     if (isNew) this.#wake();
   }
 
@@ -105,7 +108,7 @@ export class Certificates {
       try {
         if ((await this.#provided?.refresh()) === true) await hooks.install();
         await this.#obtainDue(hooks, signal);
-        this.#store.tidy(this.#wanted, this.#now());
+        if (this.#isTold) this.#store.tidy(this.#wanted, this.#now());
       } catch {
         // A proxy or a disk that does not answer: the next round tries again, and attempts say what is wrong with it.
       }
