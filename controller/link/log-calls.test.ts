@@ -4,12 +4,16 @@ import * as grpc from '@grpc/grpc-js';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LogChunk, LogLine, StreamLogsResponse } from '../../proto/gen/agent/v1/agent.ts';
+import { ReplicaLinkService } from '../../proto/gen/agent/v1/agent.ts';
 import { TagboatError } from '../errors.ts';
+import { silentLogger } from '../log.ts';
+import { Authority } from './authority.ts';
+import { ListenerCredentials } from './listener-credentials.ts';
 import { LogCalls } from './log-calls.ts';
-import { passLogsOn } from './replicas.ts';
+import { passLogsOn, readFromReplica } from './replicas.ts';
 import type { AgentSession } from './session.ts';
 
-const line = (text: string): LogLine => ({ at: undefined, stream: 1, text }) as unknown as LogLine;
+const line = (text: string): LogLine => ({ atMs: 0n, stream: 'stdout', text });
 
 /** An agent's call with one chunk; `answered` is what it is told at its end. */
 function arriving(requestId: string, text: string): { readonly stream: grpc.ServerReadableStream<LogChunk, StreamLogsResponse>; readonly answered: bigint[]; readonly answer: grpc.sendUnaryData<StreamLogsResponse> } {
@@ -64,6 +68,36 @@ test('between replicas: what is not there, what was cut and what is over are tol
   assert.equal(await passedOn(two), { heard: ['one', 'two'], end: 'ended' });
   assert.equal(await passedOn(two, undefined, true), { heard: ['one', 'two'], end: 'UNAVAILABLE the line to node harbor was cut' });
   assert.match((await passedOn(nothing)).end, /^NOT_FOUND /);
+});
+
+/** What somebody reads at another replica, by real gRPC and TLS: both ends are the controller's own. */
+async function readAcross(requestLogs: () => AsyncGenerator<LogLine>): Promise<{ readonly heard: readonly string[]; readonly end: string }> {
+  const { authority } = await Authority.create();
+  const credentials = await ListenerCredentials.create({ authority, hosts: [], log: silentLogger() });
+  const server = new grpc.Server();
+  server.addService(ReplicaLinkService, { readLogs: (call: Parameters<typeof passLogsOn>[0]) => void passLogsOn(call, { node: 'harbor', ended: new Promise(() => undefined), requestLogs } as unknown as AgentSession) });
+  const heard: string[] = [];
+  try {
+    const port = await new Promise<number>((resolve, reject) => server.bindAsync('127.0.0.1:0', credentials.mutual, (error, bound) => (error === null ? resolve(bound) : reject(error))));
+    const request = { team: 'acme', node: 'harbor', prefix: 'shop', container: 'shop-web', tail: 5, follow: false };
+    for await (const { text } of readFromReplica(authority, `127.0.0.1:${port}`, request, AbortSignal.timeout(60_000))) heard.push(text);
+    return { heard, end: 'ended' };
+  } catch (error) {
+    return { heard, end: error instanceof TagboatError ? `${error.code} ${error.message}` : String(error) };
+  } finally {
+    credentials.stop();
+    server.forceShutdown();
+  }
+}
+
+test('between replicas: who asks hears that there is no such log, which is another thing than a node that cannot be asked', async () => {
+  const one = async function* (failure?: Error): AsyncGenerator<LogLine> {
+    yield line('one');
+    if (failure !== undefined) throw failure;
+  };
+  assert.equal(await readAcross(() => one()), { heard: ['one'], end: 'ended' });
+  assert.match((await readAcross(() => one(new TagboatError('NotFound', 'The node has no such logs: nothing of that name')))).end, /^NotFound The node has no such logs: nothing of that name$/);
+  assert.match((await readAcross(() => one(new TagboatError('AgentUnreachable', 'The log stream broke off')))).end, /^AgentUnreachable .*harbor could not be asked for its logs: .*The log stream broke off/);
 });
 
 test('between replicas: a reader that goes away ends the log on the node', async () => {

@@ -39,7 +39,9 @@ export async function passLogsOn(call: grpc.ServerWritableStream<ReadLogsRequest
     if (ended) return refuse(grpc.status.UNAVAILABLE, `the line to node ${session.node} was cut`);
     call.end();
   } catch (error) {
-    refuse(error instanceof TagboatError && error.code === 'NotFound' ? grpc.status.NOT_FOUND : grpc.status.UNAVAILABLE, explainError(error));
+    // Code and hint are added again by whoever tells it.
+    if (error instanceof TagboatError && error.code === 'NotFound') return refuse(grpc.status.NOT_FOUND, error.message);
+    refuse(grpc.status.UNAVAILABLE, explainError(error));
   }
 }
 
