@@ -123,19 +123,30 @@ scene('an unknown version blocks its deployment, with its place; the rest goes o
   assert.is(reading.desired.mayRemove, false, 'R20');
 });
 
+/** A deployment that asks for nothing that others may want. */
+const unrelated = (value: string): string => deploymentManifest('third', `  branch: main\n  environment: { UNRELATED: "${value}" }\n`).replace('name: shop', 'name: third');
+
 scene('an address that leads to one deployment blocks the other that wants it, which is the one that is not recorded', async (w) => {
   const route = (domain: string): string => `  branch: main\n  images: { web: { expose: http, routing: { domain: ${domain}, port: 8080 } } }\n`;
   const second = (domain: string): string => deploymentManifest('first', route(domain)).replace('name: shop', 'name: first');
-  await w.repository.commit({ 'deployments/shop.yaml': deploymentManifest('shop', route('shop.example.org')), 'deployments/first.yaml': second('shop.example.org') });
+  await w.repository.commit({ 'deployments/shop.yaml': deploymentManifest('shop', route('shop.example.org')), 'deployments/first.yaml': second('shop.example.org'), 'deployments/third.yaml': unrelated('1') });
   w.owners.set('harbor/shop', 'shop');
   const reading = await w.read();
-  assert.equal([[...reading.desired.blocked.keys()], [...reading.desired.deployments.keys()]], [['first'], ['shop']]);
+  assert.equal([[...reading.desired.blocked.keys()], [...reading.desired.deployments.keys()]], [['first'], ['shop', 'third']]);
   assert.equal(reading.problems.map(({ code, file, message }) => `${code} ${file} ${message}`), [
     'RouteTaken deployments/first.yaml image web of deployment first wants shop.example.org/ on node harbor, which leads to image web of deployment shop (deployments/shop.yaml:1)',
   ]);
   assert.is(reading.desired.mayRemove, false, 'R20');
+  await w.repository.commit({ 'deployments/third.yaml': unrelated('2') });
+  const again = await w.read(reading);
+  assert.equal([[...again.desired.blocked.keys()], again.problems.map(({ code }) => code)], [['first'], ['RouteTaken']], 'blocked still where only an unrelated one has changed');
+  w.owners.set('harbor/shop', 'somebody');
+  w.owners.set('harbor/first', 'first');
+  await w.repository.commit({ 'deployments/third.yaml': unrelated('3') });
+  const other = await w.read(again);
+  assert.equal([...other.desired.blocked.keys()], ['shop'], 'it is whoever is recorded now');
   await w.repository.commit({ 'deployments/first.yaml': second('first.example.org') });
-  const mended = await w.read(reading);
+  const mended = await w.read(other);
   assert.equal([...mended.desired.blocked.keys()], []);
   assert.is(mended.desired.deployments.get('shop'), reading.desired.deployments.get('shop'));
 });
@@ -149,9 +160,12 @@ scene('a port that one deployment publishes is told to the other that wants it, 
   assert.equal(reading.problems.map(({ code, severity, file, line, message }) => `${code} ${severity} ${file}:${line} ${message}`), [
     'PortTaken warning deployments/first.yaml:10 image web of deployment first publishes port 8080/tcp of node harbor, which image web of deployment shop publishes (deployments/shop.yaml:1)',
   ]);
-  await w.repository.commit({ 'deployments/third.yaml': deploymentManifest('third', '  branch: main\n').replace('name: shop', 'name: third') });
-  const again = await w.read(reading);
-  assert.equal(again.problems.map(({ code }) => code), ['PortTaken'], 'said again with an unrelated change');
+  await w.repository.commit({ 'deployments/third.yaml': unrelated('1') });
+  const more = await w.read(reading);
+  assert.equal(more.problems.map(({ code }) => code), ['PortTaken'], 'said again with one more deployment');
+  await w.repository.commit({ 'deployments/third.yaml': unrelated('2') });
+  const again = await w.read(more);
+  assert.equal(again.problems.map(({ code }) => code), ['PortTaken'], 'said again where only an unrelated one has changed');
   await w.repository.commit({ 'deployments/first.yaml': publishing('first', 8082) });
   const mended = await w.read(again);
   assert.equal(mended.problems, []);
