@@ -7,6 +7,9 @@ import { ApiFailure, asAttemptFailure, type ApiStatus } from './api-failure.ts';
 import type { Connection } from './connect.ts';
 
 const CALL_MS = 30_000;
+/** A server that has just started, and a token that is just being renewed, refuse for a moment whom they know. */
+const REFUSED_MS = 15_000;
+const ASK_AGAIN_MS = 500;
 /** No list of ours is as long; what is longer is no answer of an API server. */
 const LARGEST_ANSWER = 128 * 1024 * 1024;
 
@@ -21,12 +24,14 @@ export interface Call {
 
 export class KubeApi {
   readonly #connection: Connection;
+  /** It has been let in before. */
+  #known = false;
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  /** Throws ApiFailure. Credentials that were refused are read again, once. */
+  /** Throws ApiFailure. Credentials that were refused are read again: once, or for a while where they were good before. */
   async call<T>(call: Call, signal?: AbortSignal): Promise<T> {
     const deadline = AbortSignal.timeout(CALL_MS);
     const text = await this.#retryingRefused(call, signal === undefined ? deadline : AbortSignal.any([signal, deadline]), (response) => textOf(response));
@@ -45,12 +50,21 @@ export class KubeApi {
   }
 
   async #retryingRefused<T>(call: Call, signal: AbortSignal, read: (response: IncomingMessage) => Promise<T>): Promise<T> {
-    try {
-      return await this.#once(call, signal, read);
-    } catch (error) {
-      if (!(error instanceof ApiFailure) || error.status !== 401) throw error;
-      await this.#connection.reload();
-      return this.#once(call, signal, read);
+    const end = Date.now() + (this.#known ? REFUSED_MS : 0);
+    for (let tries = 1; ; tries++) {
+      try {
+        const result = await this.#once(call, signal, read);
+        this.#known = true;
+        return result;
+      } catch (error) {
+        if (!(error instanceof ApiFailure) || error.status !== 401) throw error;
+        if (tries > 1 && (Date.now() > end || signal.aborted)) {
+          this.#known = false;
+          throw error;
+        }
+        await this.#connection.reload();
+        if (tries > 1) await pause(ASK_AGAIN_MS, signal);
+      }
     }
   }
 
