@@ -121,6 +121,10 @@ if (world !== undefined) {
     assert.is(forced.outcome, 'succeeded', forced.outcome === 'succeeded' ? '' : forced.reason);
     assert.is((await world.get('Deployment', prefix, 'web')).spec.replicas, 1);
 
+    await world.patch('Deployment', prefix, 'web', { spec: { replicas: 2 } }, 'kube-controller-manager');
+    const scaled = await engine.deploy(world.spec(prefix, { web: web('1.1.0', { environment: { A: '1' } }) }), memory, contextOf(6));
+    assert.is(scaled.outcome, 'succeeded', scaled.outcome === 'failed' ? scaled.reason : '');
+    assert.is((await world.get('Deployment', prefix, 'web')).spec.replicas, 2, 'an autoscaler says how many');
     await world.patch('Deployment', prefix, 'web', { spec: { paused: true } }, 'kubectl-rollout');
     const paused = failedEnd(await engine.deploy(world.spec(prefix, { web: web('1.2.0') }), memory, contextOf(5)));
     assert.is(paused.code, 'ObjectConflict', paused.reason);
