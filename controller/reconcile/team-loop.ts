@@ -156,9 +156,12 @@ export class TeamLoop {
     const { pool, team, log, reader } = this.#options;
     try {
       const reading = await reader.read(this.#reading, signal);
+      const recovered = this.#failures > 0;
       this.#failures = 0;
       this.#notBefore = 0;
       if (reading === this.#reading) {
+        // What made earlier polls fail is no problem any more.
+        if (recovered) await this.#saveProblems();
         await savePoll(pool, team, 0);
         this.state = { ok: true, reason: '' };
         this.#options.onPoll?.('unchanged');
