@@ -153,6 +153,8 @@ test('a revision of a local repository: branch, annotated tag, short id, sub-dir
   assert.equal(await names('shop/1.0.0'), ['a a.yaml']);
   assert.equal(await names(git('rev-parse', '--short', 'HEAD~1')), ['a a.yaml']);
   assert.equal(await names('HEAD'), ['b a.yaml', 'SymlinkIgnored']);
+  for (const revision of ['HEAD~1', 'main^', 'main~', 'main^1', 'shop/1.0.0~0', 'HEAD~1^0']) assert.equal(await names(revision), ['a a.yaml'], revision);
+  for (const revision of ['HEAD~2', 'HEAD^2', '~1', 'HEAD~~1~', 'HEAD~99999']) assert.is(await resolveRevision(repository, revision).catch((error: { code: string }) => error.code), 'RefMissing', revision);
   let code = '';
   await resolveRevision(repository, 'nowhere').catch((error: { code: string }) => (code = error.code));
   assert.is(code, 'RefMissing');

@@ -32,8 +32,20 @@ export async function findRepository(directory: string): Promise<LocalRepository
   }
 }
 
-/** Commit id of a branch, tag (peeled), remote branch, `HEAD` or (abbreviated) id. Throws `RefMissing`. */
+/** Commit id of a branch, tag (peeled), remote branch, `HEAD` or (abbreviated) id, also with `~2` or `^` behind it. Throws `RefMissing`. */
 export async function resolveRevision(repository: LocalRepository, revision: string): Promise<string> {
+  const [, name = revision, steps = ''] = /^([^~^]+)((?:[~^]\d{0,4})*)$/.exec(revision) ?? [];
+  let oid = await resolveName(repository, name);
+  for (const [, sign, digits = ''] of steps.matchAll(/([~^])(\d*)/g)) {
+    const count = digits === '' ? 1 : Number(digits);
+    // `^2` is the second parent, `~2` the first parent of the first.
+    const parents = sign === '^' ? [count] : Array<number>(count).fill(1);
+    for (const which of parents) if (which > 0) oid = (await readCommit(repository, (await readCommit(repository, oid, revision)).parent[which - 1] ?? '', revision)).oid;
+  }
+  return oid;
+}
+
+async function resolveName(repository: LocalRepository, revision: string): Promise<string> {
   const at = { fs, gitdir: repository.gitdir, cache: repository.cache };
   for (const ref of [revision, `refs/heads/${revision}`, `refs/tags/${revision}`, `refs/remotes/${revision}`]) {
     const oid = await git.resolveRef({ ...at, ref }).catch(() => null);
