@@ -176,6 +176,8 @@ test('a version that is named is checked: at its tag, else as the files at hand 
   for (const name of ['shop-staging', 'shop-production']) rmSync(join(root, 'deployments', `${name}.yaml`));
   writeFileSync(join(root, 'deployments', 'old.yaml'), 'apiVersion: tagboat/v1\nkind: Deployment\nmetadata: { name: old }\nspec: { product: shop, version: 1.0.0, node: harbor, prefix: old }\n');
   assert.equal(await found(), ['FieldNotSupported error'], 'no repository');
+  const at = (JSON.parse((await run('validate', root, '--format', 'json')).stdout) as { problems: Problem[] }).problems.map(({ file, line, column, message }) => `${file}:${line}:${column} ${message}`);
+  assert.equal(at, ['deployments/old.yaml:4:46 replicas of image web (products/shop/version.yaml:4:73) is not for docker nodes: a Docker host runs each container once']);
   const git = gitIn(root);
   await git('init', '-q', '-b', 'main');
   await git('add', '.');

@@ -50,6 +50,7 @@ test('what is missing because its own manifest has a fault leads to that manifes
 test('one repository, one Team manifest, named like the team', () => {
   const team = (name: string): string => doc('Team', name, `members: [ { name: A, email: ${name}@example.test } ]`);
   assert.equal(check([team('acme')]), []);
+  assert.equal(check([doc('Team', 'acme', 'members: [ { name: A, email: a@example.test }, { name: B, email: A@example.test, role: owner } ]')]), ['DuplicateName A@example.test'], 'a profile has one role');
   assert.equal(check([team('acme')], { team: 'acme' }), []);
   assert.equal(check([team('acme')], { team: 'harbour' }), ['TeamMismatch acme (warning)']);
   assert.equal(check([team('rivals'), team('acme')], { team: 'acme' }), ['TeamMismatch rivals']);

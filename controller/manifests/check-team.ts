@@ -21,7 +21,11 @@ export function checkTeam(set: ManifestSet, team = ''): Problem[] {
   const problems = others.map((manifest) =>
     problem('TeamMismatch', manifest.position('/metadata/name'), `this repository belongs to team ${own.name} (${own.file}:${own.line}); the members of ${manifest.name} are not let in`, { hint: 'A repository has one Team manifest; remove the other.', object: objectName(manifest) }),
   );
-  for (const [index, { name, keys = [] }] of (own.spec.members ?? []).entries()) {
+  const addresses = new Set<string>();
+  for (const [index, { name, email, keys = [] }] of (own.spec.members ?? []).entries()) {
+    // A profile is its address (SPEC §1); with two entries it would have two roles.
+    if (addresses.has(email.toLowerCase())) problems.push(problem('DuplicateName', own.position(`/spec/members/${index}/email`), `two members have the address ${email}`, { hint: 'Remove one of the two.', object: objectName(own) }));
+    addresses.add(email.toLowerCase());
     for (const [at, key] of keys.entries()) {
       if (!isSigningKey(key)) problems.push(problem('SigningKeyInvalid', own.position(`/spec/members/${index}/keys/${at}/key`), `this key of ${name} is no public ${key.type === 'ssh' ? 'SSH' : 'OpenPGP'} key; nothing that it signs counts`, { severity: 'warning', object: objectName(own) }));
     }

@@ -48,7 +48,7 @@ export function checkTarget({ deployment, nodeType, recipients, resolved }: Chec
     }
     if (nodeType !== null) {
       for (const { pointer, reason } of unsupportedFields(nodeType, config)) {
-        add('FieldNotSupported', image, pointer, `${pointer.slice(1).replaceAll('/', '.')} of image ${image.name} is not for ${nodeType} nodes: ${reason}`);
+        problems.push(notSupported(placeIn(resolved, image, pointer, deployment), deployment, `${pointer.slice(1).replaceAll('/', '.')} of image ${image.name}`, `is not for ${nodeType} nodes: ${reason}`));
       }
     }
     checkParts(image, (code, pointer, message) => add(code, image, pointer, message));
@@ -63,6 +63,13 @@ export function checkTarget({ deployment, nodeType, recipients, resolved }: Chec
     add('PortConflict', second.owner, second.pointer, who);
   }
   return problems;
+}
+
+/** SPEC §2: an error at the deployment that chose the node. What it did not write itself is right for other nodes, so it is told at the choice. */
+function notSupported(place: Position, deployment: Manifest<'Deployment'>, field: string, why: string): Problem {
+  const object = objectName(deployment);
+  if (place.file === deployment.file) return problem('FieldNotSupported', place, `${field} ${why}`, { object });
+  return problem('FieldNotSupported', deployment.position('/spec/node'), `${field} (${place.file}:${place.line}:${place.column}) ${why}`, { object });
 }
 
 /** References inside one configuration. */
