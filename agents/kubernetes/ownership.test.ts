@@ -149,16 +149,18 @@ if (world !== undefined) {
     assert.is((await world.get('Deployment', prefix, 'front')).spec.selector.matchLabels['tagboat.dev/image'], 'shop');
   });
 
-  test('a set whose secrets open no more is put back with those that the cluster has', async () => {
+  test('a set whose secrets open no more is put back with those that the cluster has, and without a job that was cleared away', async () => {
     const prefix = world.prefix('sealed');
-    const before = world.spec(prefix, { web: web('1.0.0', { replicas: 0, secrets: { PASSWORD: { sealed: { harbor: 'sealed-word' } } } }) });
+    const before = world.spec(prefix, { web: web('1.0.0', { replicas: 0, secrets: { PASSWORD: { sealed: { harbor: 'sealed-word' } } } }), job: { image: 'busybox:1.36', config: { command: ['true'], expectedState: { state: 'exited' } } } });
     const memory = await deployed(before, 1, opener);
+    for (const one of await world.list('Job', prefix)) await world.remove('Job', prefix, one.metadata.name as string);
     // Refused after the rest was applied.
     const bad = web('1.1.0', { replicas: 0, environment: { A: '1' }, resources: { limits: { cpu: '1' }, requests: { cpu: '2' } } });
     const end = failedEnd(await engine.deploy(world.spec(prefix, { web: bad }), memory, contextOf(2)));
     assert.is(end.code, 'SpecRefused', end.reason);
     assert.ok(end.restored, end.reason);
     assert.is((await world.list('Secret', prefix)).filter((one) => one.type === 'Opaque' && one.data.PASSWORD === Buffer.from('word').toString('base64')).length, 1);
+    assert.equal(await world.list('Job', prefix), []);
   });
 
   test('what was removed and is not gone yet is waited for, a volume that would go with its pods is left to people', async () => {

@@ -11,6 +11,7 @@ import { takeInventory } from './inventory.ts';
 import { CLAIM } from './kinds.ts';
 import { ensureNamespace, releaseNamespace } from './namespace.ts';
 import { LABEL } from './objects/labels.ts';
+import { objectKey } from './objects/target-objects.ts';
 import type { KubeObject } from './objects/types.ts';
 import { prune, removeAll } from './prune.ts';
 import { applyOrReplace } from './replace.ts';
@@ -53,6 +54,17 @@ async function undo(api: KubeApi, spec: TargetSpec, context: AttemptContext, unt
   return { restored: true, text: '', containers: [] };
 }
 
+/**
+ * A job that is no longer there has done its work and was cleared away; run again, it would do it to the data of another version. Where nothing at all is left (somebody has removed the
+ * namespace), it is part of what is made anew.
+ */
+async function withoutDoneJobs(api: KubeApi, spec: TargetSpec, { workloads }: Earlier, until: AbortSignal): Promise<Earlier['workloads']> {
+  const present = new Set((await takeInventory(api, spec, until)).filter((one) => one.ours).map(objectKey));
+  const runs = workloads.filter(({ object }) => object.kind !== 'Job');
+  if (runs.length > 0 && !runs.some(({ object }) => present.has(objectKey(object)))) return workloads;
+  return workloads.filter(({ object }) => object.kind !== 'Job' || present.has(objectKey(object)));
+}
+
 async function goBack(api: KubeApi, spec: TargetSpec, earlier: Earlier, context: AttemptContext, until: AbortSignal): Promise<RestoreResult> {
   const tell = (step: string, text: string): void => context.progress(step, text);
   // Somebody may have removed it meanwhile.
@@ -73,7 +85,8 @@ async function goBack(api: KubeApi, spec: TargetSpec, earlier: Earlier, context:
     };
     await pooled(await withSizesKept(api, spec.prefix, earlier.ground, { until, tell }), put);
     const appliedAt = Date.now();
-    const applied = await pooled(earlier.workloads, async (one) => ({ ...one, appliedAt, generation: (await put(one.object)) ?? 0 }));
+    const workloads = await withoutDoneJobs(api, spec, earlier, until);
+    const applied = await pooled(workloads, async (one) => ({ ...one, appliedAt, generation: (await put(one.object)) ?? 0 }));
     await pooled(earlier.edge, put);
     let text = refused.size === 0 ? '' : ` Restore incomplete: ${[...refused.values()].join('; ')}`;
     try {
