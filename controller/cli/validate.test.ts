@@ -186,7 +186,7 @@ test('a version that is named is checked: at its tag, else as the files at hand 
   await git('tag', 'shop/v1.0.0');
   await git('tag', 'shop/next');
   write('replicas: 1');
-  assert.equal(await found(), ['TagNotSemver warning', 'FieldNotSupported error (version read at tag shop/v1.0.0)']);
+  assert.equal(await found(), ['FieldNotSupported error (version read at tag shop/v1.0.0)', 'TagNotSemver warning']);
   await git('commit', '-qam', 'two');
   await git('tag', '-f', 'shop/v1.0.0');
   await git('tag', '-d', 'shop/next');
