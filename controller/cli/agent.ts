@@ -14,6 +14,7 @@ import type { Logger } from '../log.ts';
 import { packageRoot, packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { logLevelOption, processIo, runCommand } from './client.ts';
+import { makeDirectory } from './make-directory.ts';
 import { exitSoon, untilSignal } from './until-signal.ts';
 import { updateDeadlineMs } from './update-deadline.ts';
 
@@ -101,7 +102,7 @@ async function serve(type: AgentType, flags: Flags, io: CliIo): Promise<number> 
   const join = word === undefined ? undefined : decodeJoin(word);
   if (word !== undefined && join === undefined) throw new TagboatError('UsageError', `${flags.join === undefined ? flags.joinFile : '--join'} is not what tagboat node enroll prints`);
   const directory = resolve(io.directory, flags.directory);
-  const token = flags.token ?? (flags.tokenFile === undefined ? undefined : readFileSync(resolve(io.directory, flags.tokenFile), 'utf8').trim()) ?? io.env['TAGBOAT_ENROL_TOKEN'] ?? join?.token;
+  const token = flags.token ?? (flags.tokenFile === undefined ? undefined : readWord(flags.tokenFile, io)) ?? io.env['TAGBOAT_ENROL_TOKEN'] ?? join?.token;
   const log = createLogger({ level: flags.logLevel, pretty: process.stderr.isTTY, secrets: token === undefined ? [] : [token] });
   const ending = untilSignal();
   const run: Run = { type, flags, io, directory, log, join, token };
@@ -143,6 +144,7 @@ async function serveHere({ type, flags, io, directory, log, join, token }: Run, 
     const address = flags.enrol ?? join?.enrol;
     const fingerprint = flags.fingerprint ?? join?.fingerprint;
     const enrolment = token !== undefined && address !== undefined && fingerprint !== undefined ? { address, fingerprint, token } : undefined;
+    makeDirectory(directory, 0o700);
     const options = { directory, controller, enrolment, engine: await loadEngine(type, flags, io, directory), version: packageVersion(), exchange: flags.enrolOnly === true ? undefined : unit ?? await loadExchange(type, flags, io, directory, keeper, log), log, onServing: () => rememberAddress(directory, controller) };
     await (flags.enrolOnly === true ? enrolAgent(options) : runAgent(options, ending));
     if (flags.enrolOnly === true) await keeper?.save();
@@ -156,7 +158,11 @@ async function serveHere({ type, flags, io, directory, log, join, token }: Run, 
 
 /** A word alone: longer input is none. */
 function readWord(file: string, io: CliIo): string {
-  return readFileSync(file === '-' ? 0 : resolve(io.directory, file), 'utf8').trim();
+  try {
+    return readFileSync(file === '-' ? 0 : resolve(io.directory, file), 'utf8').trim();
+  } catch (error) {
+    throw new TagboatError('UsageError', `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { cause: error });
+  }
 }
 
 /** In a cluster the directory goes with the pod; `--state` says where it is kept. */

@@ -9,6 +9,7 @@ import { packageVersion } from '../package-root.ts';
 import type { CliIo } from './client.ts';
 import { processIo, runCommand } from './client.ts';
 import { controllerManifest } from './controller-manifest.ts';
+import { makeDirectory } from './make-directory.ts';
 import { aborted, exitSoon, untilSignal } from './until-signal.ts';
 
 interface ManifestFlags {
@@ -28,6 +29,7 @@ export function registerController(program: Command, io: CliIo = processIo): voi
       runCommand(io, async () => {
         const config = loadConfig({ path: flags.config, env: io.env, directory: io.directory });
         const log = createLogger({ level: config.logLevel, pretty: process.stderr.isTTY });
+        makeDirectory(config.dataDirectory, 0o700);
         const signal = untilSignal();
         // Loaded when it is needed: other commands start without it.
         const { startController } = await import('../main.ts');

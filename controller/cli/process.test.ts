@@ -115,7 +115,8 @@ test('init makes what validates and what an editor understands without a network
   mkdirSync(join(directory, 'half'));
   writeFileSync(join(directory, 'half', 'team.yaml'), 'mine');
   assert.is((await run(['init', 'half'])).code, 2);
-  for (const command of [['init', '/proc/nowhere'], ['demo', '--port', '0', '--directory', '/proc/nowhere']]) {
+  writeFileSync(join(directory, 'nowhere.yaml'), 'dataDirectory: /proc/nowhere\nteams: [ { name: acme, repository: /nowhere } ]\n');
+  for (const command of [['agent', 'simulated', '--directory', '/proc/nowhere', '--controller', '127.0.0.1:1'], ['controller', '--config', 'nowhere.yaml'], ['init', '/proc/nowhere'], ['demo', '--port', '0', '--directory', '/proc/nowhere']]) {
     const { code, err } = await run(command);
     assert.is(code, 2, command.join(' '));
     assert.match(err, '/proc/nowhere cannot be made');
@@ -138,7 +139,7 @@ test('exit codes: 0 fine, 1 problems found, 2 wrong use, 3 could not reach somet
   const cases: readonly (readonly [number, readonly string[]])[] = [
     [0, ['--help']], [0, ['status', '--team', 'fine']], [0, ['audit', 'verify']], [0, ['token', 'list']], [0, ['node', 'enroll', 'dock', '--team', 'acme']], [0, ['node', 'revoke', 'pier', '--team', 'acme', '--format', 'json']],
     [1, ['status', '--team', 'acme']], [1, ['validate', 'broken']], [1, ['render', 'broken']], [1, ['logs', 'none', '--team', 'acme']], [1, ['token', 'revoke', 'ffffffffffff']],
-    [2, []], [2, ['nonsense']], [2, ['status', '--nonsense']], [2, ['audit']], [2, ['completion', 'csh']], [2, ['token', 'create', '--team', 'fine']], [2, ['status', '--token', 'wrong']], [2, ['plan', '--format', 'xml']], [2, ['agent', 'docker']], [2, ['controller', '--config', 'nowhere.yaml']], [2, ['demo', '--nonsense']], [2, ['demo', '--log-level', 'loud']], [2, ['agent', 'simulated', '--log-level', 'loud']], [2, ['audit', 'verify', '--database-url', 'nonsense']],
+    [2, []], [2, ['nonsense']], [2, ['status', '--nonsense']], [2, ['audit']], [2, ['completion', 'csh']], [2, ['token', 'create', '--team', 'fine']], [2, ['status', '--token', 'wrong']], [2, ['plan', '--format', 'xml']], [2, ['agent', 'docker']], [2, ['controller', '--config', 'none.yaml']], [2, ['demo', '--nonsense']], [2, ['demo', '--log-level', 'loud']], [2, ['agent', 'simulated', '--log-level', 'loud']], [2, ['agent', 'simulated', '--token-file', 'none']], [2, ['audit', 'verify', '--database-url', 'nonsense']],
     [3, ['status', '--url', nowhere]], [3, ['audit', 'verify', '--database-url', `postgres://nobody@127.0.0.1:${String(new URL(nowhere).port)}/x`]], [3, ['logs', 'shop-production', '--team', 'acme', '--container', 'web']],
   ];
   for (let at = 0; at < cases.length; at += 3) {
