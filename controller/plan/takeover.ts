@@ -4,6 +4,7 @@
  */
 import type { TargetSpec } from '../../schemas/gen/types.ts';
 import { chooseRecord, isLive } from './choose-record.ts';
+import { circlesIn } from './circles.ts';
 import { holdingsOf, holdsNothing, sharedHolding, type Holdings } from './holdings.ts';
 import type { Desired, DesiredDeployment, Recorded, RecordedTarget, TargetKey } from './types.ts';
 import { targetKey } from './types.ts';
@@ -30,11 +31,20 @@ interface Held {
   readonly holdings: Holdings;
 }
 
+/** What serves on one node; thousands of targets that each take one port are not compared with each other. */
+interface Host {
+  /** By address, and by single port. */
+  readonly by: Map<string | number, Held[]>;
+  /** Those with a range of ports. */
+  readonly ranges: Held[];
+  readonly withPorts: Held[];
+}
+
 /** `waitsFor`: the deployments that one depends on and that have not succeeded yet. */
 export function takeoversIn(desired: Desired, recorded: Recorded, waitsFor: (wanted: DesiredDeployment) => readonly string[]): Takeovers {
-  let held: Map<string, Held[]> | undefined;
+  let hosts: Map<string, Host> | undefined;
   let claimants: Map<TargetKey, DesiredDeployment> | undefined;
-  const heldOn = (node: string): readonly Held[] => (held ??= whatServes(recorded)).get(node) ?? [];
+  const hostOf = (node: string): Host | undefined => (hosts ??= whatServes(recorded)).get(node);
   const claimantOf = (key: TargetKey): DesiredDeployment | undefined => (claimants ??= new Map([...desired.deployments.values()].map((one) => [targetKey(one.node, one.prefix), one]))).get(key);
 
   const of = (wanted: DesiredDeployment, spec: TargetSpec): readonly Takeover[] => {
@@ -42,7 +52,7 @@ export function takeoversIn(desired: Desired, recorded: Recorded, waitsFor: (wan
     if (needs === undefined || holdsNothing(needs)) return NONE;
     const own = targetKey(wanted.node, wanted.prefix);
     const found = new Map<string, Takeover>();
-    for (const { key, target, holdings } of heldOn(wanted.node)) {
+    for (const { key, target, holdings } of candidates(hostOf(wanted.node), needs)) {
       const what = key === own || target.deployment === wanted.name ? null : sharedHolding(needs, holdings);
       if (what === null) continue;
       const owner = desired.deployments.get(target.deployment);
@@ -53,15 +63,22 @@ export function takeoversIn(desired: Desired, recorded: Recorded, waitsFor: (wan
     return [...found.values()].sort((one, other) => (one.from < other.from ? -1 : 1));
   };
 
+  const known = new Map<string, readonly string[]>();
+  const edges = (name: string): readonly string[] => {
+    const found = known.get(name) ?? edgesOf(name);
+    known.set(name, found);
+    return found;
+  };
+  const edgesOf = (name: string): readonly string[] => {
+    const one = desired.deployments.get(name);
+    if (one === undefined || isDone(one, recorded)) return [];
+    return [...new Set([...waitsFor(one), ...of(one, chooseRecord(one, targetOf(one, recorded), recorded).spec).map(({ from }) => from)])];
+  };
+  const wayBack = circlesIn(edges);
   const circle = (wanted: DesiredDeployment, takeovers: readonly Takeover[]): readonly string[] | null => {
-    const cameFrom = new Map<string, string | null>(takeovers.map(({ from }) => [from, null]));
-    for (const name of cameFrom.keys()) {
-      const one = desired.deployments.get(name);
-      if (one === undefined || isDone(one, recorded)) continue;
-      for (const next of new Set([...waitsFor(one), ...of(one, chooseRecord(one, targetOf(one, recorded), recorded).spec).map(({ from }) => from)])) {
-        if (next === wanted.name) return pathTo(name, cameFrom);
-        if (!cameFrom.has(next)) cameFrom.set(next, name);
-      }
+    for (const { from } of takeovers) {
+      const way = wayBack(from, wanted.name);
+      if (way !== null) return way;
     }
     return null;
   };
@@ -70,16 +87,32 @@ export function takeoversIn(desired: Desired, recorded: Recorded, waitsFor: (wan
 
 const NONE: readonly Takeover[] = [];
 
-function whatServes(recorded: Recorded): Map<string, Held[]> {
-  const held = new Map<string, Held[]>();
+function whatServes(recorded: Recorded): Map<string, Host> {
+  const hosts = new Map<string, Host>();
   for (const [key, target] of recorded.targets) {
     const holdings = target.liveSpec === null ? undefined : holdingsOf(target.liveSpec);
     if (holdings === undefined || holdsNothing(holdings)) continue;
-    const others = held.get(target.node);
-    if (others === undefined) held.set(target.node, [{ key, target, holdings }]);
-    else others.push({ key, target, holdings });
+    const host: Host = hosts.get(target.node) ?? { by: new Map(), ranges: [], withPorts: [] };
+    hosts.set(target.node, host);
+    const held = { key, target, holdings };
+    for (const name of [...holdings.addresses, ...holdings.ports.flatMap(({ from, to }) => (from === to ? [from] : []))]) {
+      const others = host.by.get(name);
+      if (others === undefined) host.by.set(name, [held]);
+      else others.push(held);
+    }
+    if (holdings.ports.length > 0) host.withPorts.push(held);
+    if (holdings.ports.some(({ from, to }) => from !== to)) host.ranges.push(held);
   }
-  return held;
+  return hosts;
+}
+
+/** Who may have something of it. */
+function candidates(host: Host | undefined, { ports, addresses }: Holdings): ReadonlySet<Held> {
+  const found = new Set<Held>();
+  if (host === undefined) return found;
+  for (const name of [...addresses, ...ports.map(({ from }) => from)]) for (const held of host.by.get(name) ?? []) found.add(held);
+  for (const held of ports.some(({ from, to }) => from !== to) ? host.withPorts : ports.length > 0 ? host.ranges : []) found.add(held);
+  return found;
 }
 
 /** What will serve instead of what does, where that is going to change; null where it stays. */
@@ -102,10 +135,4 @@ function targetOf(wanted: DesiredDeployment, recorded: Recorded): RecordedTarget
 function isDone(wanted: DesiredDeployment, recorded: Recorded): boolean {
   const target = targetOf(wanted, recorded);
   return target !== undefined && target.openAttempt === null && isLive(wanted, target);
-}
-
-function pathTo(name: string, cameFrom: ReadonlyMap<string, string | null>): readonly string[] {
-  const path: string[] = [];
-  for (let step: string | null = name; step !== null; step = cameFrom.get(step) ?? null) path.unshift(step);
-  return path;
 }
