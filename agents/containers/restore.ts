@@ -6,7 +6,8 @@ import { change, look } from './calls.ts';
 import { takeInventory, type Inventory, type SetAside } from './inventory.ts';
 import { LABEL, attemptOf, doneName } from './labels.ts';
 import { pause, pooled } from '../core/pool.ts';
-import type { ContainerRuntime, ContainerSummary } from './runtime.ts';
+import { AttemptFailure } from '../core/attempt-failure.ts';
+import { RuntimeError, type ContainerRuntime, type ContainerSummary } from './runtime.ts';
 
 export interface Target {
   readonly team: string;
@@ -64,7 +65,8 @@ async function repeated(work: () => Promise<unknown>): Promise<void> {
   for (const ms of [300, 1000]) {
     try {
       return void (await work());
-    } catch {
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
       await pause(ms, look());
     }
   }
@@ -76,7 +78,7 @@ async function wake(runtime: ContainerRuntime, { container }: SetAside): Promise
   // Somebody paused it, and it was left as it was: the engine starts nothing that is paused.
   if (container.state === 'paused') return;
   await runtime.start(container.id, change());
-  if (!(await comesUp(runtime, container.id))) throw new Error('it does not stay up');
+  if (!(await comesUp(runtime, container.id))) throw new AttemptFailure('RestoreFailed', 'it does not stay up');
 }
 
 /** A container that was started answers `running` at once as a rule; a crash-looping one gets three seconds to be caught up. */
@@ -108,11 +110,16 @@ export async function mark(runtime: ContainerRuntime, container: ContainerSummar
   }
 }
 
-/** Removes old containers and orphans once the attempt is decided; the mark, which comes first in the list, goes last. */
+/**
+ * Removes old containers and orphans once the attempt is decided; the mark, which comes first in the list, goes last. Where one cannot be removed
+ * the others go all the same, and the mark stays for whoever tries again, at rest. Throws then.
+ */
 export async function cleanUp(runtime: ContainerRuntime, leaving: readonly ContainerSummary[]): Promise<void> {
   const [marker, ...others] = leaving;
-  await pooled(others, (one) => retire(runtime, one));
-  if (marker !== undefined) await retire(runtime, marker);
+  const failures: unknown[] = [];
+  await pooled(others, (one) => retire(runtime, one).catch((error: unknown) => failures.push(error)));
+  if (marker !== undefined) await (failures.length === 0 ? retire(runtime, marker) : rest(runtime, marker));
+  if (failures.length > 0) throw failures[0];
 }
 
 function baseOf(container: ContainerSummary): string {
@@ -121,11 +128,15 @@ function baseOf(container: ContainerSummary): string {
 
 /** Stops it with its own grace, then removes it; its named volumes stay (R20). */
 export async function retire(runtime: ContainerRuntime, container: ContainerSummary): Promise<void> {
+  await rest(runtime, container);
+  await runtime.remove(container.id, change());
+}
+
+async function rest(runtime: ContainerRuntime, container: ContainerSummary): Promise<void> {
   if (container.state === 'running' || container.state === 'paused' || container.state === 'restarting') {
     const grace = Number(container.labels[LABEL.stopGrace] ?? '10') || 0;
     await runtime.stop(container.id, grace, change(grace * 1000));
   }
-  await runtime.remove(container.id, change());
 }
 
 /**
@@ -141,10 +152,12 @@ export async function settleLeftovers(
   const inventory = await takeInventory(runtime, target.team, target.prefix, look());
   const decidedBy = new Set(inventory.done.map((one) => one.by));
   const others = [...decidedBy].filter((by) => by !== attemptId);
+  // What cannot be removed stands in nobody's way: a broken attempt never blocks its own fix (R21).
+  const stays = (error: unknown): void => tell('clean', `an old container could not be removed and is left to the next attempt: ${error instanceof Error ? error.message : String(error)}`);
   for (const by of others) {
     tell('clean', `finishes attempt ${by}, which was interrupted after it had succeeded`);
     const leaving = [...inventory.done, ...inventory.aside].filter((one) => one.by === by);
-    await cleanUp(runtime, leaving.map((one) => one.container));
+    await cleanUp(runtime, leaving.map((one) => one.container)).catch(stays);
   }
   const open = openAttempts(inventory.aside, decidedBy, attemptId);
   for (const by of open) {
@@ -152,7 +165,7 @@ export async function settleLeftovers(
     const { problems } = await restore(runtime, target, by, tell);
     if (problems.length > 0) tell('restore', problems.join('; '));
   }
-  await pooled(inventory.helpers, (one) => runtime.remove(one.id, change()));
+  await pooled(inventory.helpers, (one) => runtime.remove(one.id, change()).catch(stays));
   const changed = others.length + open.length + inventory.helpers.length > 0;
   return changed ? await takeInventory(runtime, target.team, target.prefix, look()) : inventory;
 }

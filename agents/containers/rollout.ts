@@ -164,8 +164,10 @@ async function setOrphansAside(placing: Placing, inventory: Inventory): Promise<
 
 /** The end of an attempt whose containers are all good; whatever goes wrong after the mark is left to the next attempt, never turned into a failure. */
 async function decide({ runtime, context }: Placing, after: Inventory): Promise<void> {
-  const marks = after.done.map((one) => one.container);
-  const leaving = [...marks, ...after.aside.map((one) => one.container)];
+  // What attempts that were decided before could not remove is not this one's: it was tried at the beginning.
+  const before = new Set(after.done.map((one) => one.by).filter((by) => by !== context.attemptId));
+  const marks = after.done.filter((one) => !before.has(one.by)).map((one) => one.container);
+  const leaving = [...marks, ...after.aside.filter((one) => !before.has(one.by)).map((one) => one.container)];
   if (leaving.length === 0) return;
   safePoint(context);
   if (marks.length === 0) await mark(runtime, leaving[0], context.attemptId);

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { LABEL } from '../containers/labels.ts';
 import { removeTarget } from '../containers/remove.ts';
 import { rollOut } from '../containers/rollout.ts';
-import type { ContainerRuntime } from '../containers/runtime.ts';
+import { RuntimeError, type ContainerRuntime } from '../containers/runtime.ts';
 import { containersOf, engineForTests, pulled } from '../testing/engine.ts';
 import { contextOf, type SpecImage } from '../testing/spec.ts';
 import { connectDocker } from './connect.ts';
@@ -67,6 +67,26 @@ if (world !== undefined) {
     assert.equal(await there(prefix), ['web running']);
   });
 
+  test('an old container that the engine cannot remove is at rest, and stands in the way of no push', async () => {
+    const prefix = world.prefix('lasting');
+    const spec = (word: string) => world.spec(prefix, { api: web(word), web: web(word) });
+    const succeeds = async (on: ContainerRuntime, word: string): Promise<readonly string[]> => {
+      const end = await rollOut(on, spec(word), undefined, context());
+      assert.is(end.outcome, 'succeeded', end.outcome === 'failed' ? end.reason : '');
+      return there(prefix);
+    };
+    await succeeds(runtime, 'one');
+    for (const name of ['api', 'web']) {
+      const { Id: stuck } = await docker.getContainer(`${prefix}-${name}`).inspect();
+      const ailing = replaced(runtime, 'remove', (id, signal) => (id === stuck ? Promise.reject(new Error('unable to remove filesystem')) : runtime.remove(id, signal)));
+      const left = await succeeds(ailing, `two ${name}`);
+      assert.equal(left.filter((one) => one.endsWith(' running')), ['api running', 'web running']);
+      assert.ok(left.length > 2, left.join());
+      assert.equal(await succeeds(ailing, `three ${name}`), left, 'nothing piles up');
+      assert.equal(await succeeds(runtime, `four ${name}`), ['api running', 'web running']);
+    }
+  });
+
   test('a restore goes on where the engine fails for a moment, or its answer is lost', async () => {
     const prefix = world.prefix('moment');
     const spec = (one: SpecImage) => world.spec(prefix, { web: { ...one, strategy: 'recreate' } });
@@ -75,7 +95,7 @@ if (world !== undefined) {
     const spoilt = async (verb: string, at: number, work: () => Promise<void>): Promise<void> => {
       const mine = (calls[verb] = (calls[verb] ?? 0) + 1);
       if (verb === 'rename' || mine !== at) await work();
-      if (mine === at) throw new Error(`${verb}: something is wrong just now`);
+      if (mine === at) throw new RuntimeError('EngineError', `${verb}: something is wrong just now`);
     };
     // The second call of each is the restore's.
     const starting = replaced(runtime, 'start', (id, signal) => spoilt('start', 2, () => runtime.start(id, signal)));
