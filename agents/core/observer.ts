@@ -19,6 +19,8 @@ export interface ObserverOptions {
 export class Observer {
   readonly #options: ObserverOptions;
   #told = new Map<string, string>();
+  /** In this session. */
+  #toldAll = false;
   #dirty = true;
   #wake: (() => void) | undefined;
   #failing = false;
@@ -30,6 +32,7 @@ export class Observer {
   /** A new session knows nothing: tell it all. */
   everything(): void {
     this.#told = new Map();
+    this.#toldAll = false;
     this.#dirty = true;
     this.#wake?.();
   }
@@ -67,15 +70,17 @@ export class Observer {
       if (!this.#failing) log.warn({ err: error }, 'the engine cannot be looked at');
       this.#failing = true;
       const unknown = [...journal.memories.values()].map(({ spec, attemptId }): ObservedTarget => ({ team, deployment: spec.deployment, prefix: spec.prefix, containers: [], drift: [], attemptId, health: 'unknown', healthReason: 'the engine does not answer' }));
-      this.#tell(unknown);
+      this.#tell(unknown, false);
     }
   }
 
-  #tell(targets: readonly ObservedTarget[]): void {
-    const next = new Map(targets.map((target) => [target.prefix, fingerprint(target)]));
-    const complete = this.#told.size === 0 || [...this.#told.keys()].some((prefix) => !next.has(prefix));
+  /** `all`: these are all that there are; else there may be more that nobody could see. */
+  #tell(targets: readonly ObservedTarget[], all = true): void {
+    const next = new Map([...(all ? [] : this.#told), ...targets.map((target) => [target.prefix, fingerprint(target)] as const)]);
+    const complete = all && (!this.#toldAll || this.#told.size === 0 || [...this.#told.keys()].some((prefix) => !next.has(prefix)));
     const changed = complete ? targets : targets.filter((target) => this.#told.get(target.prefix) !== next.get(target.prefix));
     this.#told = next;
+    this.#toldAll ||= complete;
     if (complete || changed.length > 0) {
       this.#options.send({ complete, targets: changed.map((target) => ({ ...target, containers: [...target.containers], drift: [...target.drift] })) });
     }

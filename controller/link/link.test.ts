@@ -35,7 +35,11 @@ class ScriptedEngine implements Engine {
   produced = 0;
   version = async () => 'scripted';
   baseline = async () => null;
-  observe = async () => [];
+  away = false;
+  observe = async () => {
+    if (this.away) throw new Error('the engine is away');
+    return [];
+  };
   async deploy(_spec: unknown, _previous: unknown, context: AttemptContext): Promise<AttemptEnd> {
     context.progress('pull', 'pulling');
     return new Promise((resolve) => {
@@ -317,6 +321,17 @@ scene('resultNotStored: not acknowledged, so it comes again', async (w) => {
   w.engine.deploys[0]!.end(SUCCESS);
   await sleepUntil(() => w.handler.results.length === 1, { what: 'the result that was stored at last' });
   assert.ok(w.handler.connections >= 3);
+});
+
+scene('engineAway from the start: an agent that remembers nothing does not say that nothing is there', async (w) => {
+  w.engine.away = true;
+  run(w);
+  await sleepUntil(() => w.handler.connections === 1);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(w.handler.observations, []);
+  w.engine.away = false;
+  await sleepUntil(() => w.handler.observations.length > 0, { what: 'what is there, once it can be seen' });
+  assert.is(w.handler.observations[0]!.complete, true);
 });
 
 scene('textsThatNoRowHolds: what a container printed arrives with its NULs replaced', async (w) => {
