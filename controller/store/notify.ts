@@ -13,9 +13,9 @@ export const CHANNELS = {
   plan: 'tagboat_plan',
   /** Payload: a team whose repository has to be looked at now. */
   poll: 'tagboat_poll',
-  /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0025, 0026) for whoever shows the rows. */
+  /** Payload: JSON {team, kind, name, id}; written by triggers (migrations/0009, 0010) for whoever shows the rows. */
   changes: 'tagboat_changes',
-  /** Payload: the team; written by triggers (migrations/0035) when the outbox has something new. */
+  /** Payload: the team; written by triggers (migrations/0013) when the outbox has something new. */
   notifications: 'tagboat_notifications',
 } as const;
 

@@ -31,6 +31,9 @@ test.before(async () => {
   listener = await createListener(controller.db.url, [CHANNELS.poll], (_channel, team) => void polls.push(team));
 });
 test.before.each(async () => {
+  // Notifications come in their order: after this one, all of the test before are here.
+  await controller.db.pool.query(sql.unsafe`select pg_notify(${CHANNELS.poll}, 'the last')`);
+  await sleepUntil(() => polls.at(-1) === 'the last', { what: 'the notifications of before' });
   polls = [];
   await controller.db.pool.query(sql.unsafe`delete from delivery`);
   await controller.db.pool.query(sql.unsafe`delete from request`);
