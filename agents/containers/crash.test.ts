@@ -1,3 +1,4 @@
+// @timeout 900
 /**
  * Killed at every call of every scenario, before and after its effect, then called again: the engine ends with all of the
  * new or all of the old, one container per name, strangers untouched, volumes kept.

@@ -1,4 +1,4 @@
-/** The notifications of teams and their outbox. Rows come in by triggers (migrations/0035); here they are claimed, ended and shown. */
+/** The notifications of teams and their outbox. Rows come in by triggers (migrations/0013); here they are claimed, ended and shown. */
 import { sql } from 'slonik';
 import type { CommonQueryMethods, DatabaseTransactionConnection } from 'slonik';
 import { z } from 'zod';
