@@ -1,3 +1,4 @@
+// @timeout 400
 /** What began to end all the time after it had been deployed well: the push that mends it has to go through. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

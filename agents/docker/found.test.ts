@@ -1,3 +1,4 @@
+// @timeout 400
 /** What a push, a failing push and a removal make of containers and networks that somebody changed by hand, or that a crash left. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 400
 /** A repository, or its branch, that is away for a while: told while it is, and not a moment longer; nothing is removed (R20). */
 import { rename } from 'node:fs/promises';
 import { suite } from 'uvu';
