@@ -170,7 +170,17 @@ if (found !== null) {
     }
   });
 
-  const journalHolds = (): boolean => readdirSync(join(home, 'agent/journal/attempts')).some((name) => (JSON.parse(readFileSync(join(home, 'agent/journal/attempts', name), 'utf8')) as { result: unknown }).result !== null);
+  const journal = join(home, 'agent/journal/attempts');
+  const journalHolds = (): boolean => readdirSync(journal).some((name) => resultIn(join(journal, name)) !== null);
+  /** Null also of what is being written, or gone by now. */
+  function resultIn(file: string): unknown {
+    try {
+      return file.endsWith('.json') ? (JSON.parse(readFileSync(file, 'utf8')) as { result: unknown }).result : null;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return null;
+    }
+  }
 
   test('controllerKilled: after it began an attempt, before the agent heard of it', async () => {
     await settle();

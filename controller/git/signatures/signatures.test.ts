@@ -234,12 +234,14 @@ pgpTest('OpenPGP: keys and subkeys of gpg count while they are valid', async () 
 pgpTest('OpenPGP: what has expired does not count, whenever it is said to have been made', async () => {
   const then = ['--faked-system-time', '20240101T000000'];
   const key = await pgp.make('old', 'ed25519', '20240201T000000', then);
-  const signature = await pgp.signature(key, then);
+  // The clock of each program begins there and goes on: what signs must not begin before the key was made.
+  const later = ['--faked-system-time', '20240101T010000'];
+  const signature = await pgp.signature(key, later);
   const bytes = raw('commit', await commitSigned(repository, signature, { 'f.txt': '1' }));
   assert.match(await judged(bytes, [signature.listed]), /has expired or was revoked$/, 'signed while it was valid, which anybody can claim who has it');
   assert.is(await judged(bytes, [signature.listed], new Date('2024-01-02')), 'ada@example.test', 'it was good in its time');
   const lasting = await pgp.make('lasting', 'ed25519', 'never', then);
-  const shortLived = await pgp.signature(lasting, [...then, '--default-sig-expire', '1d']);
+  const shortLived = await pgp.signature(lasting, [...later, '--default-sig-expire', '1d']);
   const expired = raw('commit', await commitSigned(repository, shortLived, { 'f.txt': '2' }));
   assert.match(await judged(expired, [shortLived.listed]), /has expired or was revoked$/);
   assert.is(await judged(expired, [shortLived.listed], new Date('2024-01-01T12:00:00Z')), 'ada@example.test');
